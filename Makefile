@@ -1,0 +1,60 @@
+# Everything is done through here: `make` alone prints help.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALL := ops/install.sh
+
+.PHONY: help up dev test lint format doctor key migration docs lock clean
+
+help: ## Print this help
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+up: .venv/.run ## Install what is needed and run everything; Ctrl-C stops it
+	@exec $(BIN)/python -m ops up $(PROCESSES)
+
+dev: .venv/.run ## The same, restarting when a file changes
+	@exec $(BIN)/python -m ops up --reload $(PROCESSES)
+
+test: .venv/.dev ## Run all tests (real PostgreSQL, Redis, SMTP, worker processes)
+	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+
+lint: .venv/.dev ## ruff, mypy --strict, import-linter
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/vulture
+
+format: .venv/.dev ## Format the code
+	@$(BIN)/ruff check --fix --quiet . || true
+	@$(BIN)/ruff format .
+
+doctor: .venv/.run ## Look at everything of a running installation, say what is wrong
+	@$(BIN)/python -m ops doctor
+
+key: .venv/.run ## Print new secrets for .env
+	@$(BIN)/python -m ops key
+
+migration: .venv/.run ## Write an empty migration: make migration NAME=add_locale_to_users
+	@$(BIN)/python -m storage create "$(NAME)"
+
+docs: .venv/.run ## Write the generated files: .env.example, docs/openapi.json, docs/ERRORS.md
+	@$(BIN)/python -m ops env > .env.example
+	@$(BIN)/python -m api docs
+
+lock: .venv/.dev ## Resolve the dependencies anew
+	@$(BIN)/uv pip compile -q pyproject.toml --extra embedded --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header -o requirements.lock
+	@$(BIN)/uv pip compile -q pyproject.toml --extra embedded --extra dev --universal \
+	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  -c requirements.lock -o requirements-dev.lock
+
+clean: ## Remove .venv (not .ostiary: that is data)
+	@rm -rf .venv
+
+.venv/.run: requirements.lock $(INSTALL)
+	@$(INSTALL) $(PYTHON) requirements.lock && touch $@
+
+.venv/.dev: requirements-dev.lock $(INSTALL)
+	@$(INSTALL) $(PYTHON) requirements-dev.lock && touch $@ .venv/.run

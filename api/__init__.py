@@ -1,0 +1,1 @@
+"""The HTTP front: requests become calls, calls become facts and promises, facts become answers."""

@@ -1,0 +1,1 @@
+"""The API reference, which works offline."""

@@ -1,0 +1,1 @@
+"""E-mail addresses: proving that one is one's own."""

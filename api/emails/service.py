@@ -1,0 +1,66 @@
+"""Rules of proving an e-mail address: by the letter's link, or by its code."""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from api.context import Call
+from ops.crypto import KeyRing
+from ops.errors import Kind, Problem
+from ops.metrics import Metrics
+from storage.audit import Outcome
+from storage.database import Database, Storage
+from storage.email_verifications import Proof
+from storage.tokens import TokenKind, digests
+
+_KIND = TokenKind.EMAIL_VERIFICATION
+
+
+class VerificationFailed(Problem, kind=Kind.MALFORMED, code="BAD_REQUEST"):
+    """This link or code is wrong, used, or too old. Ask for a new letter."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """What somebody proves an address with: a token, or an address and the code sent there."""
+
+    token: str = field(default="", repr=False)
+    email: str = ""
+    code: str = field(default="", repr=False)
+
+
+class EmailService:
+    """Verifies addresses."""
+
+    def __init__(self, *, database: Database, keys: KeyRing, metrics: Metrics) -> None:
+        self._database = database
+        self._keys = keys
+        self._metrics = metrics
+
+    async def verify(self, given: Verification, call: Call) -> None:
+        """Mark an address as its owner's; raise VerificationFailed, always for the same reason.
+
+        A wrong code counts, also when it was guessed at the same time as others: after five the
+        letter's code is worthless.
+        """
+        async with self._database.transaction(call.actor) as storage:
+            proof = await self._proof(storage, given)
+            user_id = await self._apply(storage, proof) if proof else None
+        self._metrics.verifications.labels("verified" if user_id else "refused").inc()
+        if user_id is None:
+            raise VerificationFailed
+
+    async def _proof(self, storage: Storage, given: Verification) -> Proof | None:
+        if given.token:
+            tokens = digests(self._keys, _KIND, given.token)
+            return await storage.email_verifications.spend_token(tokens)
+        guess = await storage.email_verifications.count_guess(given.email)
+        if guess is None or guess.code_mac not in digests(self._keys, _KIND, given.code):
+            return None
+        return await storage.email_verifications.spend(guess.id)
+
+    @staticmethod
+    async def _apply(storage: Storage, proof: Proof) -> UUID | None:
+        verified = await storage.users.verify_email(proof.user_id, proof.email)
+        outcome = Outcome.SUCCESS if verified else Outcome.FAILURE
+        await storage.audit.note("user.email_verified", subject=proof.user_id, outcome=outcome)
+        return proof.user_id if verified else None

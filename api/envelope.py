@@ -1,0 +1,112 @@
+"""The one shape of every answer; kinds of problem to HTTP statuses.
+
+{"success": true, "data", "message"?, "pagination"?, "meta"} and
+{"success": false, "error": {"code", "message", "details"}, "retryAfter"?, "meta"};
+the same facts as RFC 9457 when the caller accepts application/problem+json.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from api.context import Call
+from ops.errors import Kind, Problem
+from ops.version import VERSION
+
+STATUSES: dict[Kind, HTTPStatus] = {
+    Kind.MALFORMED: HTTPStatus.BAD_REQUEST,
+    Kind.INVALID: HTTPStatus.BAD_REQUEST,
+    Kind.UNAUTHENTICATED: HTTPStatus.UNAUTHORIZED,
+    Kind.FORBIDDEN: HTTPStatus.FORBIDDEN,
+    Kind.NOT_FOUND: HTTPStatus.NOT_FOUND,
+    Kind.METHOD_NOT_ALLOWED: HTTPStatus.METHOD_NOT_ALLOWED,
+    Kind.NOT_ACCEPTABLE: HTTPStatus.NOT_ACCEPTABLE,
+    Kind.TIMEOUT: HTTPStatus.REQUEST_TIMEOUT,
+    Kind.CONFLICT: HTTPStatus.CONFLICT,
+    Kind.PRECONDITION_FAILED: HTTPStatus.PRECONDITION_FAILED,
+    Kind.PRECONDITION_REQUIRED: HTTPStatus.PRECONDITION_REQUIRED,
+    Kind.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    Kind.UNSUPPORTED: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    Kind.UNPROCESSABLE: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Kind.TOO_MANY: HTTPStatus.TOO_MANY_REQUESTS,
+    Kind.INTERNAL: HTTPStatus.INTERNAL_SERVER_ERROR,
+    Kind.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a handler says beyond its data: a message, and fields repeated at the top level."""
+
+    data: Any = None
+    message: str | None = None
+    mirrored: dict[str, Any] = field(default_factory=dict)
+    status: HTTPStatus | None = None
+
+
+def success(call: Call, answer: Answer, status: HTTPStatus) -> web.Response:
+    """Return the answer to a request that did what it was for."""
+    body: dict[str, Any] = {"success": True}
+    if answer.data is not None:
+        body["data"] = answer.data
+    if answer.message:
+        body["message"] = answer.message
+    body |= answer.mirrored
+    return _json(body | {"meta": _meta(call)}, answer.status or status)
+
+
+def failure(call: Call, problem: Problem, *, rfc9457: bool = False) -> web.Response:
+    """Return the answer that tells a caller what is wrong and what to do."""
+    status = STATUSES[problem.kind]
+    details = [{"field": item.field, "message": item.message} for item in problem.details]
+    if rfc9457:
+        body = _problem_details(problem, status, details) | {"requestId": call.request_id}
+        response = _json(body, status, "application/problem+json")
+    else:
+        error = {"code": problem.code, "message": problem.message, "details": details}
+        body = {"success": False, "error": error}
+        if problem.retry_after is not None:
+            body["retryAfter"] = problem.retry_after
+        response = _json(body | {"meta": _meta(call)}, status)
+    if problem.retry_after is not None:
+        response.headers["Retry-After"] = str(problem.retry_after)
+    if problem.kind is Kind.UNAUTHENTICATED:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="ostiary"'
+    return response
+
+
+def _problem_details(
+    problem: Problem, status: HTTPStatus, details: list[dict[str, str]]
+) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "type": f"/api/docs/errors#{problem.code}",
+        "title": problem.code,
+        "status": int(status),
+        "detail": problem.message,
+        "code": problem.code,
+        "errors": details,
+    }
+    if problem.retry_after is not None:
+        body["retryAfter"] = problem.retry_after
+    return body
+
+
+def _meta(call: Call) -> dict[str, Any]:
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {"requestId": call.request_id, "timestamp": now, "version": VERSION}
+
+
+def _json(
+    body: dict[str, Any], status: HTTPStatus, content_type: str = "application/json"
+) -> web.Response:
+    response = web.Response(
+        body=orjson.dumps(body, option=_OPTIONS), status=status, content_type=content_type
+    )
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,72 @@
+"""Fields that several features take: an e-mail address, a name, a password."""
+
+import unicodedata
+from typing import Any
+
+from email_validator import EmailNotValidError, validate_email
+from marshmallow import ValidationError, fields, validate
+
+from api.passwords.policy import MAX_LENGTH, normalized
+from api.schemas import Text
+from storage.users import canonical_email
+
+_MAX_EMAIL = 254
+_FORBIDDEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+
+
+class Email(Text):
+    """An e-mail address, canonical: NFC, lower case, the domain as IDNA."""
+
+    default_error_messages = {  # noqa: RUF012 - marshmallow's way
+        "invalid": "Not a valid e-mail address."
+    }
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            found = validate_email(
+                text,
+                check_deliverability=False,
+                allow_smtputf8=False,
+                globally_deliverable=False,
+            )
+        except (EmailNotValidError, UnicodeError) as error:
+            raise self.make_error("invalid") from error
+        domain = found.ascii_domain or ""
+        if "." not in domain or len(text) > _MAX_EMAIL:
+            raise self.make_error("invalid")
+        return canonical_email(f"{found.local_part}@{domain}")
+
+
+class Name(Text):
+    """A name of 2 to 50 characters in any script, without control characters."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            validate=[validate.Length(2, 50, error="Write 2 to 50 characters."), _printable],
+            **kwargs,
+        )
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        return unicodedata.normalize("NFC", text).strip()
+
+
+class Password(fields.String):
+    """A password, NFC, at most 256 characters; never trimmed."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            validate=validate.Length(
+                1, MAX_LENGTH, error=f"Password must have 1 to {MAX_LENGTH} characters"
+            ),
+            **kwargs,
+        )
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        return normalized(super()._deserialize(value, attr, data, **kwargs))
+
+
+def _printable(text: str) -> None:
+    if any(unicodedata.category(character) in _FORBIDDEN for character in text):
+        raise ValidationError("Control characters are not allowed.")

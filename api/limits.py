@@ -1,0 +1,157 @@
+"""How often one caller may call: GCRA, one round trip to Redis (a token bucket without a refill job).
+
+A policy allows `limit` events in a window; they may come at once, then one every window/limit.
+Redis away: the general limit lets through and counts that, the limit on failed sign-ins goes on in
+this process.
+"""
+
+import math
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from enum import StrEnum
+
+from aiohttp import web
+
+from api.problems import TooMany
+from ops.metrics import Metrics
+from ops.settings import Rate
+from storage.redis import Redis, RedisAway
+
+# KEYS[1] holds the theoretical arrival time in microseconds. Times come from the server, so that
+# web processes with different clocks agree. Returns allowed, remaining, microseconds to wait,
+# microseconds until the bucket is full again.
+_TAKE = """
+local clock = redis.call('TIME')
+local now = clock[1] * 1000000 + clock[2]
+local interval, window, cost = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local tat = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now)
+local after = math.max(tat + interval * cost, now)
+if cost > 0 and after - now > window then
+    return {0, 0, after - now - window, tat - now}
+end
+redis.call('SET', KEYS[1], string.format('%.0f', after), 'PX', math.ceil((after - now) / 1000) + 1)
+return {1, math.floor((window - (after - now)) / interval), 0, after - now}
+"""
+
+_MICROSECONDS = 1_000_000
+_MAX_KEPT = 10_000
+
+
+class Policy(StrEnum):
+    """What is limited."""
+
+    ANONYMOUS = "anonymous"
+    AUTHENTICATED = "authenticated"
+    AUTH_FAILURES = "auth"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Whether a caller may go on; seconds to wait, and until all is free again."""
+
+    policy: Policy
+    rate: Rate
+    allowed: bool
+    remaining: int
+    wait: float
+    reset: float
+
+    def write(self, response: web.StreamResponse) -> None:
+        """Tell the caller: the documents' headers and those of the IETF draft on RateLimit."""
+        reset = math.ceil(self.reset)
+        headers = response.headers
+        headers["X-RateLimit-Limit"] = str(self.rate.limit)
+        headers["X-RateLimit-Remaining"] = str(self.remaining)
+        headers["X-RateLimit-Reset"] = str(math.ceil(time.time()) + reset)
+        headers["RateLimit-Policy"] = f'"{self.policy}";q={self.rate.limit};w={self.rate.seconds}'
+        headers["RateLimit"] = f'"{self.policy}";r={self.remaining};t={reset}'
+
+    def raise_if_refused(self) -> None:
+        """Raise TooMany, saying how long to wait, unless the caller may go on."""
+        if not self.allowed:
+            wait = max(1, math.ceil(self.wait))
+            raise TooMany(f"Too many requests. Try again in {wait} seconds.", retry_after=wait)
+
+
+class Limits:
+    """Decides and counts."""
+
+    def __init__(self, redis: Redis, metrics: Metrics, rates: dict[Policy, Rate | None]) -> None:
+        self._redis = redis
+        self._metrics = metrics
+        self._rates = rates
+        self._fallback = _LocalBucket()
+
+    async def general(self, policy: Policy, key: str) -> Decision | None:
+        """Count one request; None when there is no limit or nobody could be asked."""
+        rate = self._rates[policy]
+        if rate is None:
+            return None
+        try:
+            return self._decision(policy, rate, await self._take(policy, key, rate, 1))
+        except RedisAway:
+            self._metrics.limits_open.inc()
+            return None
+
+    async def reserve_failure(self, key: str) -> None:
+        """Count a sign-in as failed before it is looked at, so that parallel guesses all count.
+
+        Raises TooMany. `refund` gives it back when the password was right.
+        """
+        rate = self._rates[Policy.AUTH_FAILURES]
+        if rate:
+            found = await self._take_or_fall_back(key, rate, 1)
+            self._decision(Policy.AUTH_FAILURES, rate, found).raise_if_refused()
+
+    async def refund(self, key: str) -> None:
+        """Give a reserved failure back."""
+        rate = self._rates[Policy.AUTH_FAILURES]
+        if rate:
+            await self._take_or_fall_back(key, rate, -1)
+
+    async def _take_or_fall_back(self, key: str, rate: Rate, cost: int) -> list[int]:
+        try:
+            return await self._take(Policy.AUTH_FAILURES, key, rate, cost)
+        except RedisAway:
+            return self._fallback.take(key, rate, cost)
+
+    async def _take(self, policy: Policy, key: str, rate: Rate, cost: int) -> list[int]:
+        window = rate.seconds * _MICROSECONDS
+        return await self._redis.script(
+            _TAKE, [f"ostiary:limit:{policy}:{key}"], [window // rate.limit, window, cost]
+        )
+
+    def _decision(self, policy: Policy, rate: Rate, found: list[int]) -> Decision:
+        allowed, remaining, wait, reset = found
+        if not allowed:
+            self._metrics.rate_limited.labels(policy).inc()
+        return Decision(
+            policy=policy,
+            rate=rate,
+            allowed=bool(allowed),
+            remaining=remaining,
+            wait=wait / _MICROSECONDS,
+            reset=reset / _MICROSECONDS,
+        )
+
+
+class _LocalBucket:
+    """The same sum in this process, for as long as Redis is away; bounded in size."""
+
+    def __init__(self) -> None:
+        self._arrivals: OrderedDict[str, int] = OrderedDict()
+
+    def take(self, key: str, rate: Rate, cost: int) -> list[int]:
+        window = rate.seconds * _MICROSECONDS
+        interval = window // rate.limit
+        now = time.monotonic_ns() // 1_000
+        arrival = max(self._arrivals.pop(key, now), now)
+        after = max(arrival + interval * cost, now)
+        if cost > 0 and after - now > window:
+            self._arrivals[key] = arrival
+            return [0, 0, after - now - window, arrival - now]
+        self._arrivals[key] = after
+        if len(self._arrivals) > _MAX_KEPT:
+            self._arrivals.popitem(last=False)
+        return [1, (window - (after - now)) // interval, 0, after - now]

@@ -1,0 +1,1 @@
+"""Passwords: what a good one is, and how they are hashed."""

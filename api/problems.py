@@ -1,0 +1,60 @@
+"""Problems of HTTP itself: what is wrong with a request before any feature sees it."""
+
+from ops.errors import Detail, Kind, Problem
+
+
+class BadRequest(Problem, kind=Kind.MALFORMED, code="BAD_REQUEST"):
+    """The request could not be read."""
+
+
+class Invalid(Problem, kind=Kind.INVALID, code="VALIDATION_ERROR"):
+    """Invalid input data"""  # noqa: D400, D415 - the documents' own words
+
+    @classmethod
+    def field(cls, name: str, message: str) -> "Invalid":
+        """Return the problem of one field."""
+        return cls(details=[Detail(name, message)])
+
+
+class Unauthorized(Problem, kind=Kind.UNAUTHENTICATED, code="UNAUTHORIZED"):
+    """Sign in first: send an access token as Authorization: Bearer."""
+
+
+class InvalidToken(Problem, kind=Kind.UNAUTHENTICATED, code="INVALID_TOKEN"):
+    """This token is not valid or no longer valid. Sign in again, or refresh it."""
+
+
+class Forbidden(Problem, kind=Kind.FORBIDDEN, code="FORBIDDEN"):
+    """You may not do this."""
+
+
+class NotFound(Problem, kind=Kind.NOT_FOUND, code="NOT_FOUND"):
+    """There is nothing here. The API reference is at /api/docs."""
+
+
+class MethodNotAllowed(Problem, kind=Kind.METHOD_NOT_ALLOWED, code="METHOD_NOT_ALLOWED"):
+    """This address does not answer that method; the Allow header lists those it does."""
+
+
+class NotAcceptable(Problem, kind=Kind.NOT_ACCEPTABLE, code="NOT_ACCEPTABLE"):
+    """Answers are application/json or application/problem+json; accept one of them."""
+
+
+class TooSlow(Problem, kind=Kind.TIMEOUT, code="BAD_REQUEST"):
+    """The request did not arrive in time. Send it again, faster."""
+
+
+class PayloadTooLarge(Problem, kind=Kind.TOO_LARGE, code="PAYLOAD_TOO_LARGE"):
+    """The body is larger than this address takes."""
+
+
+class UnsupportedMediaType(Problem, kind=Kind.UNSUPPORTED, code="UNSUPPORTED_MEDIA_TYPE"):
+    """Send the body as application/json in UTF-8, without Content-Encoding."""
+
+
+class TooMany(Problem, kind=Kind.TOO_MANY, code="RATE_LIMIT_EXCEEDED"):
+    """Too many requests. Wait as long as Retry-After says."""
+
+
+class Internal(Problem, kind=Kind.INTERNAL, code="INTERNAL_ERROR"):
+    """An unexpected error occurred. It was logged under the request id of this answer."""

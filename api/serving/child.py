@@ -1,0 +1,80 @@
+"""python -m api.serving.child: one web process, answering on an inherited socket until SIGTERM."""
+
+import asyncio
+import os
+import socket
+import sys
+
+import uvloop
+from aiohttp import web
+
+from api.app import make_app
+from api.health.handlers import HEALTH
+from api.parts import open_parts
+from api.serving.connection import Connection
+from ops.logging import get_logger
+from ops.settings import Settings
+from ops.start import run_process, stop_on_signals
+from storage.targets import announced
+
+_FINISH_SECONDS = 6.0
+_LAG_SECONDS = 1.0
+
+_log = get_logger()
+
+
+async def serve(settings: Settings, *, name: str, sock: socket.socket, ready: int) -> int:
+    """Answer until told to stop, then finish what is in flight; `ready` is told when we answer."""
+    stop = stop_on_signals()
+    async with open_parts(settings, name=name) as parts:
+        runner = web.AppRunner(await make_app(parts), handle_signals=False)
+        await runner.setup()
+        loop = asyncio.get_running_loop()
+        manager = runner.server
+        server = await loop.create_server(lambda: Connection(manager, loop=loop), sock=sock)
+        async with announced(parts.redis, parts.metrics, settings, name=name):
+            lag = asyncio.create_task(_measure_lag(parts.metrics.loop_lag))
+            os.write(ready, b"ready\n")
+            _log.info("answering", address=settings.host, port=settings.port)
+            await stop.wait()
+            await _drain(settings, runner, server)
+            lag.cancel()
+    _log.info("stopped")
+    return 0
+
+
+async def _drain(settings: Settings, runner: web.AppRunner, server: asyncio.Server) -> None:
+    """Say that we are going, take no more, finish what came."""
+    runner.app[HEALTH].draining = True
+    if runner.server:
+        runner.server.draining = True  # type: ignore[attr-defined]
+    await asyncio.sleep(settings.drain_seconds)
+    server.close()
+    if runner.server:
+        runner.server.pre_shutdown()
+        await runner.server.shutdown(_FINISH_SECONDS)
+    await runner.cleanup()
+
+
+async def _measure_lag(gauge: object) -> None:
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + _LAG_SECONDS
+        await asyncio.sleep(_LAG_SECONDS)
+        gauge.set(max(0.0, loop.time() - due))  # type: ignore[attr-defined]
+
+
+def main() -> int:
+    """Run one web process; its arguments are the descriptors of the socket and of `ready`."""
+    descriptor, ready = int(sys.argv[1]), int(sys.argv[2])
+    sock = socket.socket(fileno=descriptor)
+
+    def run(settings: Settings, name: str) -> int:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(serve(settings, name=name, sock=sock, ready=ready))
+
+    return run_process("web", run)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

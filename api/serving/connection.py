@@ -1,0 +1,91 @@
+"""One connection with deadlines of our own, since aiohttp has none for headers (SECURITY C13).
+
+The headers of a request must be whole 10 seconds after the connection or after their first byte; a
+connection serves 1,000 requests, then closes, so that load spreads over the processes again.
+"""
+
+import asyncio
+from typing import Any
+
+from aiohttp import web
+
+from api.context import Call
+from api.envelope import failure
+from api.problems import BadRequest
+from ops.ids import new_id
+
+HEADER_SECONDS = 10.0
+IDLE_SECONDS = 75.0
+MAX_REQUESTS = 1_000
+
+
+class Connection(web.RequestHandler):
+    """aiohttp's handler of one connection, with deadlines."""
+
+    __slots__ = ("_deadline",)
+
+    def __init__(self, manager: Any, *, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(
+            manager,
+            loop=loop,
+            keepalive_timeout=IDLE_SECONDS,
+            access_log=None,
+            lingering_time=1.0,
+            auto_decompress=False,
+        )
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start the clock: a connection that says nothing is closed."""
+        self._wait_for_headers()
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Stop the clock when a request is whole, start it at the first byte of the next one."""
+        before = self._request_count
+        super().data_received(data)
+        if self._request_count > before:
+            self._stop_waiting()
+        elif data and self._current_request is None and self._deadline is None:
+            self._wait_for_headers()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Stop the clock."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Close the connection after its last request, or when the process is stopping."""
+        if self._request_count >= MAX_REQUESTS or self._manager is None or self._draining():
+            resp.force_close()
+        return await super().finish_response(request, resp, start_time)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what is no HTTP in the shape of every answer, without repeating what was sent."""
+        if exc is not None and status >= 500:  # noqa: PLR2004
+            self.log_exception("error outside of a request", exc_info=exc)
+        self._stop_waiting()
+        call = Call(request_id=f"req_{new_id().hex}", address="", user_agent="")
+        response = failure(call, BadRequest("The request is not valid HTTP."))
+        response.headers["Server"] = "ostiary"
+        response.force_close()
+        return response
+
+    def _draining(self) -> bool:
+        return bool(getattr(self._manager, "draining", False))
+
+    def _wait_for_headers(self) -> None:
+        self._deadline = self._loop.call_later(HEADER_SECONDS, self.force_close)
+
+    def _stop_waiting(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None

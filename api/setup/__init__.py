@@ -1,0 +1,1 @@
+"""The first admin of a new installation."""

@@ -1,0 +1,47 @@
+"""`python -m api admin create`: the admin of the settings, or a one-time link."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from api.auth.service import NewUser
+from api.fields import Email
+from api.parts import open_parts
+from api.passwords.policy import normalized
+from api.setup.service import LINK_SECONDS, AdminState, SetupService
+from ops.errors import Problem
+from ops.settings import Settings
+
+
+async def ensure_admin(settings: Settings) -> dict[str, Any]:
+    """Create the admin of ADMIN_EMAIL, or make a set-up link, or say that there is one.
+
+    Returns {ok, state, text, link?}; nobody who exists is changed.
+    """
+    async with open_parts(settings, name="admin") as parts:
+        service = SetupService(database=parts.database, hasher=parts.hasher, keys=parts.keys)
+        if await service.admin_exists():
+            text = "There is an administrator already; nothing was changed."
+            return {"ok": True, "state": AdminState.EXISTS, "text": text}
+        if settings.admin_email:
+            return await _from_settings(service, settings)
+        token = await service.new_link_token()
+    link = f"{settings.base_url}/setup?{urlencode({'token': token})}"
+    text = f"{link}\n(one use, {LINK_SECONDS // 60} minutes)"
+    return {"ok": True, "state": AdminState.LINK, "text": text, "link": link}
+
+
+async def _from_settings(service: SetupService, settings: Settings) -> dict[str, Any]:
+    try:
+        email = Email().deserialize(settings.admin_email)
+        new = NewUser(
+            email=email,
+            password=normalized(settings.admin_password),
+            first_name="First",
+            last_name="Admin",
+        )
+        await service.create_from_settings(new)
+    except (Problem, ValueError) as error:
+        reasons = [item.message for item in getattr(error, "details", ())] or [str(error)]
+        text = f"ADMIN_EMAIL, ADMIN_PASSWORD: {'; '.join(reasons)}"
+        return {"ok": False, "state": "refused", "text": text}
+    return {"ok": True, "state": AdminState.CREATED, "text": f"{email} is the administrator."}

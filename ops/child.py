@@ -1,0 +1,150 @@
+"""Child processes that end with their parent: own session, death signal, end of the whole group."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+_PR_SET_PDEATHSIG = 1
+# Looked up once and before any fork: the loader's lock may be held by another thread at the fork.
+_PRCTL: Callable[..., int] | None = (
+    ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
+)
+_PARENT_IS_GONE = 70
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user of this machine to become; only root can."""
+
+    name: str
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spawn:
+    """How a child is to be born; `account=None` means as whom we are."""
+
+    death_signal: signal.Signals
+    environment: Mapping[str, str]
+    folder: Path | None = None
+    account: Account | None = None
+    input: int | IO[bytes] = subprocess.DEVNULL
+    output: int | IO[bytes] = subprocess.DEVNULL
+    descriptors: tuple[int, ...] = ()
+
+
+def spawn(command: Sequence[str | os.PathLike[str]], how: Spawn) -> subprocess.Popen[bytes]:
+    """Start a child in a session of its own, stdout and stderr merged into `how.output`.
+
+    On Linux the child gets `how.death_signal` when the *thread* that called this ends, however it
+    ends: call it from the main thread.
+    """
+    account = how.account
+    return subprocess.Popen(
+        command,
+        stdin=how.input,
+        stdout=how.output,
+        stderr=subprocess.STDOUT,
+        cwd=how.folder,
+        env=dict(how.environment),
+        start_new_session=True,
+        pass_fds=how.descriptors,
+        user=account.uid if account else None,
+        group=account.gid if account else None,
+        extra_groups=[] if account else None,
+        umask=0o077 if account else -1,
+        # Runs after setuid, which would have cleared the death signal.
+        preexec_fn=_farewell(how.death_signal, os.getpid()),  # noqa: PLW1509
+    )
+
+
+def _farewell(death_signal: signal.Signals, parent: int) -> Callable[[], None]:
+    def prepare() -> None:
+        # A shell starts background jobs with SIGINT ignored, and ignored signals are inherited.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+        if _PRCTL is None:
+            return
+        _PRCTL(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
+        if os.getppid() != parent:  # The parent died before the prctl: nobody will tell us.
+            os._exit(_PARENT_IS_GONE)
+
+    return prepare
+
+
+def ended(child: subprocess.Popen[bytes]) -> bool:
+    """Tell whether the child has ended; if so, kill what is left of its group, then reap it."""
+    if child.returncode is not None:
+        return True
+    if hasattr(os, "waitid"):
+        # WNOWAIT leaves a zombie behind, so that the group id cannot be reused before the kill.
+        left = os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if left is None:
+            return False
+    elif child.poll() is None:
+        return False
+    kill_group(child)
+    child.wait()
+    return True
+
+
+def kill_group(child: subprocess.Popen[bytes]) -> None:
+    """SIGKILL the child and every descendant that stayed in its session's group."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
+
+
+def tell(child: subprocess.Popen[bytes], what: signal.Signals) -> None:
+    """Send a signal to the child alone; nothing happens when it is gone."""
+    with suppress(ProcessLookupError):
+        child.send_signal(what)
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a process has this id, whoever owns it (a zombie counts)."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def of_folder(folder: Path, programs: frozenset[str]) -> list[int]:
+    """Process ids of the programs that work in this folder (both servers change into their data).
+
+    Without /proc (macOS) the folder is looked for in the command lines instead.
+    """
+    if not Path("/proc/self").exists():
+        return _by_command_line(folder, programs)
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        with suppress(OSError):  # It ended meanwhile, or belongs to somebody else.
+            if (entry / "comm").read_text().strip() not in programs:
+                continue
+            if (entry / "cwd").samefile(folder):
+                found.append(int(entry.name))
+    return sorted(found)
+
+
+def _by_command_line(folder: Path, programs: frozenset[str]) -> list[int]:
+    listing = subprocess.run(
+        ["ps", "-A", "-ww", "-o", "pid=,command="], capture_output=True, text=True, check=False
+    )
+    found = []
+    for line in listing.stdout.splitlines():
+        pid, _, command = line.strip().partition(" ")
+        if str(folder) in command and any(program in command for program in programs):
+            found.append(int(pid))
+    return [pid for pid in found if pid != os.getpid()]

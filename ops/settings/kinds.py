@@ -1,0 +1,171 @@
+"""Kinds of settings: how the text of an environment variable becomes a typed value.
+
+A kind is a function from text to value that raises ValueError with a sentence naming the cure.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from ops.crypto import SecretKey
+
+T = TypeVar("T")
+E = TypeVar("E", bound=StrEnum)
+Kind = Callable[[str], T]
+
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_DURATION = re.compile(r"(\d+)([smhd]?)")
+_KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
+_MIN_KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many events in so many seconds."""
+
+    limit: int
+    seconds: int
+
+
+def text(value: str) -> str:
+    """Take any text."""
+    return value
+
+
+def flag(value: str) -> bool:
+    """Take true or false, yes or no, on or off, 1 or 0."""
+    lowered = value.lower()
+    if lowered in {"true", "yes", "on", "1"}:
+        return True
+    if lowered in {"false", "no", "off", "0"}:
+        return False
+    raise ValueError("write true or false")
+
+
+def integer(low: int, high: int) -> Kind[int]:
+    """Take a whole number from low to high."""
+
+    def parse(value: str) -> int:
+        if not re.fullmatch(r"-?\d+", value) or not low <= int(value) <= high:
+            raise ValueError(f"write a whole number from {low} to {high}")
+        return int(value)
+
+    return parse
+
+
+def duration(low: int, high: int) -> Kind[int]:
+    """Take 90, 90s, 15m, 1h or 7d; give seconds, between low and high."""
+
+    def parse(value: str) -> int:
+        match = _DURATION.fullmatch(value.strip())
+        seconds = int(match[1]) * _UNITS[match[2] or "s"] if match else -1
+        if not low <= seconds <= high:
+            raise ValueError(f"write a duration such as 15m, 1h or 7d ({low}s to {high}s)")
+        return seconds
+
+    return parse
+
+
+def rate(value: str) -> Rate | None:
+    """Take 100/15m, or off for no limit (None)."""
+    if value.lower() == "off":
+        return None
+    count, slash, window = value.partition("/")
+    try:
+        if not slash or not 1 <= int(count) <= 1_000_000:
+            raise ValueError
+        return Rate(
+            int(count), duration(1, 86_400)(window if window[:1].isdigit() else f"1{window}")
+        )
+    except ValueError:
+        raise ValueError("write a rate such as 100/15m, or off") from None
+
+
+def choice(options: type[E]) -> Kind[E]:
+    """Take one of the values of an enum."""
+
+    def parse(value: str) -> E:
+        try:
+            return options(value.lower())
+        except ValueError:
+            raise ValueError("choose one of " + ", ".join(options)) from None
+
+    return parse
+
+
+def url(*schemes: str) -> Kind[str]:
+    """Take an absolute URL with one of the schemes; empty means not set."""
+
+    def parse(value: str) -> str:
+        parts = urlsplit(value)
+        try:
+            _ = parts.port
+        except ValueError:
+            raise ValueError("the port of this URL is no number from 1 to 65535") from None
+        if parts.scheme not in schemes or not (parts.netloc or parts.path or parts.query):
+            raise ValueError(
+                "write a URL that starts with " + " or ".join(f"{s}://" for s in schemes)
+            )
+        return value
+
+    return optional(parse)
+
+
+def origin(value: str) -> str:
+    """Take scheme://host[:port] of a web origin, without path; empty means not set."""
+    if not value:
+        return ""
+    parts = urlsplit(value.rstrip("/"))
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path or parts.query:
+        raise ValueError("write an address such as https://auth.example.com, without a path")
+    _ = parts.port
+    return f"{parts.scheme}://{parts.netloc}".lower()
+
+
+def origins(value: str) -> tuple[str, ...]:
+    """Take a comma-separated list of web origins, or * for all."""
+    return tuple(item if item == "*" else origin(item) for item in _items(value))
+
+
+def networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Take a comma-separated list of addresses or networks (10.0.0.0/8, ::1)."""
+    try:
+        return tuple(ip_network(item, strict=False) for item in _items(value))
+    except ValueError:
+        raise ValueError("write addresses or networks such as 10.0.0.0/8, 127.0.0.1") from None
+
+
+def optional(kind: Kind[str]) -> Kind[str]:
+    """Let empty text through, as not set."""
+    return lambda value: kind(value) if value else ""
+
+
+def secret_keys(value: str) -> tuple[SecretKey, ...]:
+    """Take `id:base64,id:base64`: 32 bytes or more each, the first one writes."""
+    keys = tuple(_secret_key(item) for item in _items(value))
+    if len({key.id for key in keys}) != len(keys):
+        raise ValueError("every key needs an id of its own")
+    return keys
+
+
+def _secret_key(item: str) -> SecretKey:
+    key_id, colon, encoded = item.partition(":")
+    if not colon or not _KEY_ID.fullmatch(key_id):
+        raise ValueError("write id:base64, the id of letters and digits (make one: make key)")
+    try:
+        material = base64.b64decode(encoded, altchars=b"-_", validate=True)
+    except binascii.Error:
+        raise ValueError(f"the key {key_id} is not base64 (make one: make key)") from None
+    if len(material) < _MIN_KEY_BYTES:
+        raise ValueError(f"the key {key_id} is shorter than 32 bytes (make one: make key)")
+    return SecretKey(key_id, material)
+
+
+def _items(value: str) -> list[str]:
+    return [item.strip() for item in value.split(",") if item.strip()]

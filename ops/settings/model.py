@@ -1,0 +1,309 @@
+"""Every setting: its name, kind, default, help and the older names it also answers to."""
+
+import os
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Any
+
+from ops.crypto import KeyRing, SecretKey
+from ops.settings import kinds
+from ops.settings.kinds import Rate
+
+_DAY = 86_400
+
+
+class Environment(StrEnum):
+    """Where this runs; production refuses what is only good for trying things out."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+    TEST = "test"
+
+
+class SecurityProfile(StrEnum):
+    """`seed` follows the documents' rules, `strict` follows NIST SP 800-63B-4."""
+
+    SEED = "seed"
+    STRICT = "strict"
+
+
+class LogLevel(StrEnum):
+    """The least grave events that are written."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """`auto` is text in development and one JSON object a line elsewhere."""
+
+    AUTO = "auto"
+    JSON = "json"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declaration:
+    """What one setting is, kept as metadata of its field."""
+
+    kind: kinds.Kind[Any]
+    default: str
+    help: str
+    section: str
+    aliases: tuple[str, ...] = ()
+    secret: bool = False
+    example: str = ""
+
+
+def setting(  # noqa: PLR0913 - one row of a table
+    kind: kinds.Kind[Any],
+    default: str,
+    help: str,  # noqa: A002 - the word of argparse and prometheus
+    *,
+    section: str,
+    aliases: tuple[str, ...] = (),
+    secret: bool = False,
+    example: str = "",
+) -> Any:
+    """Declare one setting; secrets stay out of every repr."""
+    declaration = Declaration(
+        kind=kind,
+        default=default,
+        help=help,
+        section=section,
+        aliases=aliases,
+        secret=secret,
+        example=example,
+    )
+    return field(repr=not secret, metadata={"setting": declaration})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings, as read from the environment; the field name in capitals is the variable."""
+
+    environment: Environment = setting(
+        kinds.choice(Environment),
+        "development",
+        "development, production or test",
+        section="Service",
+        aliases=("NODE_ENV",),
+    )
+    host: str = setting(
+        kinds.text, "127.0.0.1", "address to listen on; 0.0.0.0 or :: for all", section="Service"
+    )
+    port: int = setting(kinds.integer(1, 65_535), "3000", "port to listen on", section="Service")
+    public_url: str = setting(
+        kinds.origin,
+        "",
+        "address people reach this service at; letters and tokens carry it"
+        " (http://localhost:PORT unless set; https in production)",
+        section="Service",
+        aliases=("API_URL",),
+        example="https://auth.example.com",
+    )
+    web_processes: int = setting(
+        kinds.integer(0, 64), "0", "web processes; 0 means one a core", section="Service"
+    )
+    ostiary_home: str = setting(
+        kinds.text, ".ostiary", "folder of all state: databases, keys, letters", section="Service"
+    )
+    drain_seconds: int = setting(
+        kinds.duration(0, 300),
+        "0s",
+        "how long to answer on after SIGTERM while load balancers notice",
+        section="Service",
+    )
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = setting(
+        kinds.networks,
+        "",
+        "addresses or networks of your proxies; only their X-Forwarded-For is believed",
+        section="Service",
+        example="10.0.0.0/8",
+    )
+    allowed_origins: tuple[str, ...] = setting(
+        kinds.origins,
+        "",
+        "web origins that may call from a browser, comma separated",
+        section="Service",
+        example="https://app.example.com",
+    )
+
+    database_url: str = setting(
+        kinds.url("postgresql", "postgres"),
+        "",
+        "your PostgreSQL 14+; unset: an embedded one is started",
+        section="Servers",
+        secret=True,
+        example="postgresql://ostiary_api:password@localhost:5432/ostiary",
+    )
+    worker_database_url: str = setting(
+        kinds.url("postgresql", "postgres"),
+        "",
+        "the same database under the workers' role (DATABASE_URL unless set)",
+        section="Servers",
+        secret=True,
+    )
+    migration_database_url: str = setting(
+        kinds.url("postgresql", "postgres"),
+        "",
+        "the same database under the role that owns it (DATABASE_URL unless set)",
+        section="Servers",
+        secret=True,
+    )
+    db_pool_size: int = setting(
+        kinds.integer(2, 200), "20", "PostgreSQL connections of one process", section="Servers"
+    )
+    database_statement_cache: int = setting(
+        kinds.integer(0, 10_000),
+        "256",
+        "prepared statements kept per connection; 0 behind pgbouncer in transaction mode",
+        section="Servers",
+    )
+    redis_url: str = setting(
+        kinds.url("redis", "rediss", "unix"),
+        "",
+        "your Redis 7+ or Valkey; unset: an embedded one is started",
+        section="Servers",
+        secret=True,
+        example="redis://localhost:6379/0",
+    )
+
+    secret_keys: tuple[SecretKey, ...] = setting(
+        kinds.secret_keys,
+        "",
+        "id:base64 of 32 random bytes, comma separated; the first writes, all read"
+        " (`make key` prints one; made on first start when the database is embedded)",
+        section="Secrets",
+        secret=True,
+    )
+    ops_token: str = setting(
+        kinds.text,
+        "",
+        "bearer token of /ops, at least 24 characters (made on first start when embedded)",
+        section="Secrets",
+        secret=True,
+    )
+    admin_email: str = setting(
+        kinds.text, "", "creates the first admin at start, never overwrites", section="Secrets"
+    )
+    admin_password: str = setting(
+        kinds.text, "", "password of that first admin", section="Secrets", secret=True
+    )
+
+    security_profile: SecurityProfile = setting(
+        kinds.choice(SecurityProfile), "seed", "seed or strict (docs/security.md)", section="Auth"
+    )
+    token_audience: str = setting(kinds.text, "ostiary", "`aud` of access tokens", section="Auth")
+    access_token_ttl: int = setting(
+        kinds.duration(1, 7 * _DAY),
+        "15m",
+        "life of an access token",
+        section="Auth",
+        aliases=("JWT_EXPIRY", "JWT_EXPIRATION"),
+    )
+    refresh_token_ttl: int = setting(
+        kinds.duration(60, 365 * _DAY),
+        "7d",
+        "life of a session that is not used",
+        section="Auth",
+        aliases=("REFRESH_TOKEN_EXPIRY",),
+    )
+    hash_slots: int = setting(
+        kinds.integer(0, 64),
+        "0",
+        "passwords hashed at once, over all web processes; 0 means one a core",
+        section="Auth",
+    )
+    rate_limit_anonymous: Rate | None = setting(
+        kinds.rate, "100/15m", "requests per address, or off", section="Auth"
+    )
+    rate_limit_authenticated: Rate | None = setting(
+        kinds.rate, "1000/1h", "requests per signed-in user, or off", section="Auth"
+    )
+    rate_limit_auth_failures: Rate | None = setting(
+        kinds.rate,
+        "5/15m",
+        "failed sign-ins per address; off only outside production",
+        section="Auth",
+    )
+
+    smtp_url: str = setting(
+        kinds.url("smtp", "smtps"),
+        "",
+        "smtp://user:pass@host:587?starttls=required or smtps://...; unset in development:"
+        " letters are files under OSTIARY_HOME/mail and on /dev/mailbox",
+        section="Letters",
+        aliases=("EMAIL_SERVICE_URL",),
+        secret=True,
+        example="smtp://user:password@smtp.example.com:587?starttls=required",
+    )
+    mail_from: str = setting(
+        kinds.text,
+        "Ostiary <no-reply@localhost>",
+        "sender of letters",
+        section="Letters",
+        aliases=("FROM_EMAIL",),
+    )
+    product_name: str = setting(
+        kinds.text, "Ostiary", "name that letters and pages speak of", section="Letters"
+    )
+
+    log_level: LogLevel = setting(
+        kinds.choice(LogLevel), "info", "debug, info, warning or error", section="Seeing it"
+    )
+    log_format: LogFormat = setting(
+        kinds.choice(LogFormat), "auto", "auto, json or text", section="Seeing it"
+    )
+    log_dir: str = setting(
+        kinds.text, "", "folder for rotated log files beside the output", section="Seeing it"
+    )
+    metrics_host: str = setting(
+        kinds.text, "127.0.0.1", "address of the metrics listeners", section="Seeing it"
+    )
+    metrics_port: int = setting(
+        kinds.integer(0, 65_535),
+        "0",
+        "port of this process's metrics; 0 takes a free one and announces it",
+        section="Seeing it",
+    )
+
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def home(self) -> Path:
+        """The state folder, absolute."""
+        return Path(self.ostiary_home).expanduser().resolve()
+
+    @property
+    def base_url(self) -> str:
+        """PUBLIC_URL, or where a browser on this machine finds us; no trailing slash."""
+        return self.public_url or f"http://localhost:{self.port}"
+
+    @property
+    def keyring(self) -> KeyRing:
+        """The secret keys, ready for use."""
+        return KeyRing(self.secret_keys)
+
+    @property
+    def processes(self) -> int:
+        """Web processes to run: WEB_PROCESSES, or one a core."""
+        return self.web_processes or os.cpu_count() or 1
+
+    @property
+    def in_production(self) -> bool:
+        """Whether what is only good for trying things out is refused."""
+        return self.environment is Environment.PRODUCTION
+
+
+def declarations() -> dict[str, Declaration]:
+    """Every setting by the name of its variable, in the order of `.env.example`."""
+    return {
+        item.name.upper(): item.metadata["setting"]
+        for item in fields(Settings)
+        if "setting" in item.metadata
+    }

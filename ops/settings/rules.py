@@ -1,0 +1,89 @@
+"""Rules between settings: what cannot stand together, and what production refuses."""
+
+from collections.abc import Callable, Mapping
+
+from ops.settings.model import Settings
+
+_MIN_TOKEN = 24
+_MIN_SECRET = 32
+_EXAMPLES = ("change-this", "changeme", "your-", "<secure", "example", "secret-key")
+
+Rule = Callable[[Settings, Mapping[str, str]], str | None]
+
+
+def broken_rules(settings: Settings, given: Mapping[str, str]) -> list[str]:
+    """Return one sentence per broken rule; `given` are the raw values, for aliases."""
+    rules = (*_ALWAYS, *(_IN_PRODUCTION if settings.in_production else ()))
+    return [sentence for rule in rules if (sentence := rule(settings, given))]
+
+
+def _keys_for_own_database(settings: Settings, given: Mapping[str, str]) -> str | None:
+    if given.get("DATABASE_URL") and not settings.secret_keys:
+        return (
+            "SECRET_KEYS: required with a DATABASE_URL of your own; print one with `make key`"
+            " and keep it outside the database's backups"
+        )
+    return None
+
+
+def _admin_pair(settings: Settings, _: Mapping[str, str]) -> str | None:
+    if bool(settings.admin_email) != bool(settings.admin_password):
+        return "ADMIN_EMAIL, ADMIN_PASSWORD: set both, or none for a set-up link"
+    return None
+
+
+def _ops_token_long(settings: Settings, _: Mapping[str, str]) -> str | None:
+    if settings.ops_token and len(settings.ops_token) < _MIN_TOKEN:
+        return "OPS_TOKEN: shorter than 24 characters; print one with `make key`"
+    return None
+
+
+def _public_url_https(settings: Settings, _: Mapping[str, str]) -> str | None:
+    if not settings.public_url.startswith("https://"):
+        return "PUBLIC_URL: production needs an https:// address, letters and tokens carry it"
+    return None
+
+
+def _no_wildcard_origin(settings: Settings, _: Mapping[str, str]) -> str | None:
+    if "*" in settings.allowed_origins:
+        return "ALLOWED_ORIGINS=*: production answers with credentials; list the exact origins"
+    return None
+
+
+def _failures_limited(settings: Settings, _: Mapping[str, str]) -> str | None:
+    if settings.rate_limit_auth_failures is None:
+        return "RATE_LIMIT_AUTH_FAILURES=off: production needs a limit such as 5/15m"
+    return None
+
+
+def _letters_leave(settings: Settings, _: Mapping[str, str]) -> str | None:
+    if not settings.smtp_url:
+        return "SMTP_URL: production needs one, else nobody gets a letter"
+    return None
+
+
+def _no_example_secrets(_: Settings, given: Mapping[str, str]) -> str | None:
+    for name in ("JWT_SECRET", "OPS_TOKEN", "ADMIN_PASSWORD"):
+        value = given.get(name, "")
+        if any(mark in value.lower() for mark in _EXAMPLES):
+            return f"{name}: this is the value of an example; make your own (`make key`)"
+        if name == "JWT_SECRET" and value and len(value) < _MIN_SECRET:
+            return "JWT_SECRET: shorter than 32 characters; use SECRET_KEYS (`make key`)"
+    return None
+
+
+def _ops_guarded(settings: Settings, _: Mapping[str, str]) -> str | None:
+    if not settings.ops_token:
+        return "OPS_TOKEN: production needs one for /ops; print one with `make key`"
+    return None
+
+
+_ALWAYS: tuple[Rule, ...] = (_keys_for_own_database, _admin_pair, _ops_token_long)
+_IN_PRODUCTION: tuple[Rule, ...] = (
+    _public_url_https,
+    _no_wildcard_origin,
+    _failures_limited,
+    _letters_leave,
+    _no_example_secrets,
+    _ops_guarded,
+)

@@ -1,0 +1,214 @@
+"""`up`: the servers, the migrations, the first admin, every process of the Procfile, and a card.
+
+It runs what production runs, in one foreground process that takes everything along when it ends.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from http.client import HTTPConnection
+from pathlib import Path
+
+from ops.card import Card
+from ops.ports import holder
+from ops.procfile import ProcfileError, Supervisor, parse_formation, read
+from ops.settings import Settings, load
+from ops.settings.keys import keep_keys, write_private
+from ops.settings.read import STACK_FILE
+from ops.stack import Addresses, Stack, StackError
+
+ROOT = Path(__file__).parents[1]
+
+_PROBE_SECONDS = 0.4
+
+
+class CannotStart(Exception):  # noqa: N818 - read as a sentence where it is caught
+    """Something keeps the service from starting; the message names the cure."""
+
+
+def up(formation: Sequence[str], *, reload: bool = False) -> int:
+    """Run everything until SIGINT or SIGTERM; return the exit code.
+
+    Raises SettingsInvalid or CannotStart before anything was started.
+    """
+    started = time.monotonic()
+    settings = _settings_with_keys()
+    _check_port(settings)
+    try:
+        types = read(ROOT / "Procfile")
+        counts = parse_formation(formation, types)
+    except (ProcfileError, ValueError) as error:
+        raise CannotStart(str(error)) from error
+    stack = Stack(settings.home, postgres=not settings.database_url, redis=not settings.redis_url)
+    supervisor = Supervisor(
+        types,
+        formation=counts,
+        environment=lambda _: _environment(),
+        output=sys.stdout,
+        colour=sys.stdout.isatty(),
+    )
+    try:
+        addresses = stack.start(progress=_say)
+        _keep_addresses(settings, addresses)
+        return _Run(settings, stack, supervisor, started, reload=reload).run()
+    except StackError as error:
+        raise CannotStart(str(error)) from error
+    finally:
+        stack.stop()
+        with suppress(OSError):
+            (settings.home / STACK_FILE).unlink()
+
+
+class _Run:
+    """One run of everything, once the servers answer."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        stack: Stack,
+        supervisor: Supervisor,
+        started: float,
+        *,
+        reload: bool,
+    ) -> None:
+        self._settings = settings
+        self._stack = stack
+        self._supervisor = supervisor
+        self._started = started
+        self._watched = _newest_change() if reload else None
+        self._card: Card | None = None
+
+    def run(self) -> int:
+        """Migrate, see to the first admin, start the processes, and watch."""
+        code = self._supervisor.run_once("release")
+        if code:
+            raise CannotStart("The migrations failed (see above); nothing else was started.")
+        admin = self._first_admin()
+        self._supervisor.start()
+        self._card = Card(
+            settings=self._settings,
+            admin=admin,
+            found=self._stack.found,
+            started=self._started,
+        )
+        return self._supervisor.supervise(self._tick)
+
+    def _first_admin(self) -> dict[str, str]:
+        command = [sys.executable, "-m", "api", "admin", "create", "--json"]
+        found = subprocess.run(
+            command, cwd=ROOT, env=_environment(), capture_output=True, text=True, check=False
+        )
+        try:
+            answer: dict[str, str] = json.loads(found.stdout.splitlines()[-1])
+        except (IndexError, ValueError):
+            raise CannotStart(found.stderr.strip() or found.stdout.strip()) from None
+        if not answer["ok"]:
+            raise CannotStart(answer["text"])
+        return answer
+
+    def _tick(self) -> None:
+        for name in self._stack.check():
+            _say(f"{name} ended; starting it again")
+            try:
+                self._stack.revive(progress=_say)
+            except StackError as error:
+                _say(str(error))
+        if self._card and _answers(self._settings):
+            _say(self._card.text())
+            self._card = None
+        if self._watched is not None and (newest := _newest_change()) > self._watched:
+            self._watched = newest
+            self._restart()
+
+    def _restart(self) -> None:
+        _say("a file changed; restarting")
+        for label, pid in self._supervisor.pids.items():
+            what = signal.SIGHUP if label.startswith("web.") else signal.SIGTERM
+            with suppress(ProcessLookupError):
+                os.kill(pid, what)
+
+
+def _settings_with_keys() -> Settings:
+    """Read the settings; make the keys first when the database is ours to make."""
+    seen = load(strict=False)
+    if not seen.database_url and not seen.secret_keys:
+        try:
+            _own_home(seen.home)
+            if keep_keys(seen.home):
+                _say(f"made new keys in {seen.home / 'keys.env'}")
+        except OSError as error:
+            raise CannotStart(
+                f"{seen.home} cannot be written ({error.strerror});"
+                " set OSTIARY_HOME to a folder that can"
+            ) from error
+    settings = load()
+    for warning in settings.warnings:
+        _say(warning)
+    return settings
+
+
+def _own_home(home: Path) -> None:
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    home.chmod(0o700)
+
+
+def _check_port(settings: Settings) -> None:
+    """Raise CannotStart while nothing is started yet, when the port is taken."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            pid = holder(settings.port)
+            by = f" by pid {pid}" if pid else ""
+            raise CannotStart(
+                f"PORT {settings.port} cannot be taken on {settings.host}: {error.strerror}{by};"
+                " set PORT or stop what has it"
+            ) from error
+
+
+def _keep_addresses(settings: Settings, addresses: Addresses) -> None:
+    """Let every process, and every command of another terminal, find the servers."""
+    urls = {
+        "DATABASE_URL": addresses.database_url,
+        "WORKER_DATABASE_URL": addresses.worker_database_url,
+        "MIGRATION_DATABASE_URL": addresses.migration_database_url,
+        "REDIS_URL": addresses.redis_url,
+    }
+    lines = [f"{name}={url}\n" for name, url in urls.items() if url]
+    write_private(settings.home / STACK_FILE, "".join(lines))
+
+
+def _environment() -> dict[str, str]:
+    """Return our environment, with this Python's commands first on the PATH."""
+    folder = str(Path(sys.executable).parent)
+    return {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"}
+
+
+def _answers(settings: Settings) -> bool:
+    host = settings.host.replace("0.0.0.0", "127.0.0.1").replace("::", "::1")  # noqa: S104
+    connection = HTTPConnection(host, settings.port, timeout=_PROBE_SECONDS)
+    try:
+        connection.request("GET", "/health/ready")
+        return connection.getresponse().status == 200  # noqa: PLR2004
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def _newest_change() -> float:
+    folders = ("api", "workers", "storage", "ops")
+    files = (path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+    return max(path.stat().st_mtime for path in files)
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)

@@ -1,0 +1,1 @@
+"""What the service knows and keeps: records, repositories, the catalogue of jobs, the outbox."""

@@ -1,0 +1,126 @@
+"""python -m storage: migrate, roll back, look, reset, check."""
+
+import argparse
+import asyncio
+import dataclasses
+import json
+import sys
+from collections.abc import Awaitable, Callable
+
+from ops.errors import Problem
+from ops.settings import Settings, SettingsInvalid, load
+from ops.start import EX_CONFIG, until_reachable
+from storage import check as checks
+from storage.migrate import MigrationError, Migrator, create
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m storage", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("migrate", help="apply the migrations the database has not seen")
+    rollback = commands.add_parser("rollback", help="roll the last migration back")
+    rollback.add_argument("--steps", type=int, default=1, help="how many (1)")
+    status = commands.add_parser("status", help="list migrations and when they were applied")
+    status.add_argument("--json", action="store_true")
+    create_ = commands.add_parser("create", help="write an empty migration file")
+    create_.add_argument("name", help="what it does, such as add_locale_to_users")
+    reset = commands.add_parser("reset", help="drop everything and begin anew")
+    reset.add_argument("--yes", action="store_true", help="do not ask")
+    check = commands.add_parser("check", help="look at the servers, migrations and keys")
+    check.add_argument("--json", action="store_true")
+    return parser
+
+
+async def _migrate(settings: Settings, _: argparse.Namespace) -> int:
+    async def migrate() -> int:
+        async with Migrator.connect(settings) as migrator:
+            applied = await migrator.up()
+            await migrator.grant(settings)
+        for item in applied:
+            print(f"applied {item.version}_{item.name}")
+        print(f"{len(applied)} migrations applied" if applied else "the database is up to date")
+        return 0
+
+    return await until_reachable("PostgreSQL", migrate)
+
+
+async def _rollback(settings: Settings, args: argparse.Namespace) -> int:
+    async with Migrator.connect(settings) as migrator:
+        for item in await migrator.down(args.steps):
+            print(f"rolled back {item.version}_{item.name}")
+    return 0
+
+
+async def _status(settings: Settings, args: argparse.Namespace) -> int:
+    async with Migrator.connect(settings) as migrator:
+        rows = await migrator.status()
+    if args.json:
+        print(json.dumps([dataclasses.asdict(row) for row in rows], default=str))
+        return 0
+    for row in rows:
+        print(f"{row.version}  {row.name:40}  {row.applied_at or 'not applied'}")
+    return 0
+
+
+async def _create(_: Settings, args: argparse.Namespace) -> int:
+    print(create(args.name))
+    return 0
+
+
+async def _reset(settings: Settings, args: argparse.Namespace) -> int:
+    if settings.in_production:
+        print("reset is refused in production: it drops every table", file=sys.stderr)
+        return 1
+    if not args.yes and input("This drops EVERYTHING in the database. Type reset: ") != "reset":
+        print("nothing was changed")
+        return 1
+    async with Migrator.connect(settings) as migrator:
+        await migrator.reset()
+        await migrator.grant(settings)
+    print("the database is new")
+    return 0
+
+
+async def _check(settings: Settings, args: argparse.Namespace) -> int:
+    findings = await checks.check(settings)
+    if args.json:
+        print(json.dumps([dataclasses.asdict(item) for item in findings]))
+    else:
+        for item in findings:
+            cure = f"  -> {item.cure}" if item.cure else ""
+            print(f"{'ok  ' if item.ok else 'BAD '} {item.name}: {item.seen}{cure}")
+    return 0 if all(item.ok for item in findings) else 1
+
+
+_COMMANDS: dict[str, Callable[[Settings, argparse.Namespace], Awaitable[int]]] = {
+    "migrate": _migrate,
+    "rollback": _rollback,
+    "status": _status,
+    "create": _create,
+    "reset": _reset,
+    "check": _check,
+}
+
+
+def main() -> int:
+    """Run one command; exit 0 on success, 1 on failure, 78 on wrong settings."""
+    args = _parser().parse_args()
+    try:
+        settings = load()
+        if args.command != "create" and not settings.database_url:
+            raise SettingsInvalid(["DATABASE_URL: not set; run `make up`, or set it to yours"])
+        return asyncio.run(_run(settings, args))
+    except SettingsInvalid as error:
+        print(error, file=sys.stderr)
+        return EX_CONFIG
+    except (MigrationError, Problem) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+async def _run(settings: Settings, args: argparse.Namespace) -> int:
+    return await _COMMANDS[args.command](settings, args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

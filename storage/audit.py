@@ -1,0 +1,66 @@
+"""The audit trail's inbox: append-only, written in the transaction of the fact it tells of."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from ops.ids import new_id
+from storage.actor import Actor
+
+NOTE = """
+INSERT INTO audit_inbox
+    (id, action, outcome, actor_kind, actor_id, subject_id, address, request_id, facts, happened_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+"""
+
+UNSEALED = "SELECT count(*) FROM (SELECT FROM audit_inbox LIMIT 100000) AS waiting"
+
+
+class Outcome(StrEnum):
+    """How what was tried ended."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    DENIED = "denied"
+
+
+class AuditInbox:
+    """Audit events waiting to be sealed into the ledger."""
+
+    def __init__(self, connection: Any, actor: Actor | None) -> None:
+        self._connection = connection
+        self._actor = actor
+
+    async def note(
+        self,
+        action: str,
+        *,
+        subject: UUID | None = None,
+        outcome: Outcome = Outcome.SUCCESS,
+        **facts: str | int | bool,
+    ) -> None:
+        """Write down that `action` (past tense, `user.created`) happened to `subject`.
+
+        Facts are small and free of secrets and personal data. Raises RuntimeError outside a
+        transaction, where the event could outlive what it tells of.
+        """
+        if self._actor is None:
+            raise RuntimeError(f"{action} noted outside a transaction")
+        await self._connection.execute(
+            NOTE,
+            new_id(),
+            action,
+            outcome,
+            self._actor.kind,
+            self._actor.id,
+            subject,
+            self._actor.address,
+            self._actor.request_id,
+            facts,
+            datetime.now(UTC),
+        )
+
+    async def unsealed(self) -> int:
+        """Count events not yet sealed, up to 100,000."""
+        return int(await self._connection.fetchval(UNSEALED))

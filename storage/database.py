@@ -1,0 +1,268 @@
+"""The way into PostgreSQL: Database, and Storage = every repository over one connection."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from functools import cached_property
+from typing import Any, Self
+from uuid import UUID
+
+import asyncpg
+import orjson
+
+from ops.crypto import KeyRing
+from ops.errors import Kind, Unavailable
+from ops.logging import get_logger
+from ops.metrics import Metrics
+from storage.actor import SYSTEM, Actor
+from storage.audit import AuditInbox
+from storage.clock_slots import ClockSlots
+from storage.email_verifications import EmailVerifications
+from storage.idempotency import IdempotencyKeys
+from storage.letters import Letters
+from storage.outbox import Outbox
+from storage.quarantine import Quarantine
+from storage.roles import Roles
+from storage.sessions import Sessions
+from storage.setup_tokens import SetupTokens
+from storage.signing_keys import SigningKeys
+from storage.users import Users
+
+Connection = Any  # asyncpg's pool hands out proxies that its stubs type apart
+
+NEWEST_MIGRATION = "SELECT coalesce(max(version), '') FROM schema_migrations"
+
+_ACQUIRE_SECONDS = 1.0
+_CONNECT_SECONDS = 1.5
+_COMMAND_SECONDS = 10.0
+_SERVER_SETTINGS = {
+    "statement_timeout": "8000",
+    "lock_timeout": "3000",
+    "idle_in_transaction_session_timeout": "15000",
+    "timezone": "UTC",
+}
+# A session whose server says one of these is of no use any more: 25006 is a fail-over that left
+# us on a read-only standby, 57P0x a server going away.
+_USELESS_CONNECTION = (
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+)
+_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InterfaceError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,
+    asyncpg.TransactionRollbackError,
+    *_USELESS_CONNECTION,
+)
+
+_log = get_logger()
+
+
+class DatabaseAway(Unavailable, kind=Kind.UNAVAILABLE, code="SERVICE_UNAVAILABLE"):
+    """The database is not reachable just now; nothing was changed. Try again in a moment."""
+
+
+class Storage:
+    """Every repository over one connection; inside a transaction also who acts, and the outbox."""
+
+    def __init__(self, connection: Connection, keys: KeyRing, actor: Actor | None) -> None:
+        self._connection = connection
+        self._keys = keys
+        self._actor = actor
+
+    @cached_property
+    def users(self) -> Users:
+        """People."""
+        return Users(self._connection)
+
+    @cached_property
+    def roles(self) -> Roles:
+        """Roles and who has them."""
+        return Roles(self._connection)
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """Signed-in devices."""
+        return Sessions(self._connection)
+
+    @cached_property
+    def signing_keys(self) -> SigningKeys:
+        """Keys that sign access tokens."""
+        return SigningKeys(self._connection, self._keys)
+
+    @cached_property
+    def email_verifications(self) -> EmailVerifications:
+        """Proofs that an e-mail address is someone's own."""
+        return EmailVerifications(self._connection)
+
+    @cached_property
+    def setup_tokens(self) -> SetupTokens:
+        """One-time links for the first admin."""
+        return SetupTokens(self._connection)
+
+    @cached_property
+    def letters(self) -> Letters:
+        """Letters and what became of them."""
+        return Letters(self._connection)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        """Jobs promised, kept until done."""
+        return Outbox(self._connection, self._actor)
+
+    @cached_property
+    def audit(self) -> AuditInbox:
+        """The audit trail's inbox."""
+        return AuditInbox(self._connection, self._actor)
+
+    @cached_property
+    def idempotency(self) -> IdempotencyKeys:
+        """Requests that may be repeated."""
+        return IdempotencyKeys(self._connection, self._keys, self._actor)
+
+    @cached_property
+    def clock(self) -> ClockSlots:
+        """Slots of periodic work."""
+        return ClockSlots(self._connection)
+
+    @cached_property
+    def quarantine(self) -> Quarantine:
+        """Broker messages that were none of ours."""
+        return Quarantine(self._connection)
+
+    @property
+    def promised(self) -> bool:
+        """Whether this transaction put anything into the outbox."""
+        outbox = self.__dict__.get("outbox")
+        return bool(outbox and outbox.promised)
+
+    async def ping(self) -> None:
+        """Ask the server for a sign of life."""
+        await self._connection.fetchval("SELECT 1")
+
+    async def newest_migration(self) -> str:
+        """Return the version of the newest applied migration, empty when there is none."""
+        return str(await self._connection.fetchval(NEWEST_MIGRATION))
+
+
+class Database:
+    """A pool of connections that never waits for ever and recovers by itself."""
+
+    def __init__(self, pool: Any, *, keys: KeyRing, metrics: Metrics) -> None:
+        self._pool = pool
+        self._keys = keys
+        self._acquire_seconds = metrics.db_acquire
+        self._ring: Callable[[], None] = lambda: None
+        metrics.db_connections.labels("idle").set_function(pool.get_idle_size)
+        metrics.db_connections.labels("open").set_function(pool.get_size)
+
+    @classmethod
+    async def open(  # noqa: PLR0913 - the parts of one address
+        cls,
+        url: str,
+        *,
+        keys: KeyRing,
+        metrics: Metrics,
+        name: str,
+        pool_size: int = 20,
+        statement_cache: int = 256,
+    ) -> Self:
+        """Connect; raise DatabaseAway when the server does not answer within two seconds."""
+        try:
+            pool = await asyncpg.create_pool(
+                url,
+                min_size=1,
+                max_size=pool_size,
+                max_inactive_connection_lifetime=60,
+                command_timeout=_COMMAND_SECONDS,
+                timeout=_CONNECT_SECONDS,
+                statement_cache_size=statement_cache,
+                server_settings=_SERVER_SETTINGS | {"application_name": f"ostiary {name}"},
+                init=_set_codecs,
+                reset=_keep_session,
+            )
+        except (*_AWAY, ValueError) as error:
+            raise DatabaseAway(f"PostgreSQL: {_reason(error)}") from error
+        return cls(pool, keys=keys, metrics=metrics)
+
+    def ring_with(self, ring: Callable[[], None]) -> None:
+        """Call `ring` after every commit that promised a job; it must neither block nor raise."""
+        self._ring = ring
+
+    async def close(self) -> None:
+        """Give every connection back to the server."""
+        try:
+            await asyncio.wait_for(self._pool.close(), timeout=3)
+        except TimeoutError:
+            self._pool.terminate()
+
+    @asynccontextmanager
+    async def transaction(self, actor: Actor = SYSTEM) -> AsyncIterator[Storage]:
+        """Open a transaction; commit at the end, roll back on any exception, then ring the bell."""
+        async with self._connection() as connection:
+            async with connection.transaction():
+                storage = Storage(connection, self._keys, actor)
+                yield storage
+            promised = storage.promised
+        if promised:
+            self._ring()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Storage]:
+        """Give the repositories outside any transaction; writes of one statement are fine too."""
+        async with self._connection() as connection:
+            yield Storage(connection, self._keys, None)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        started = time.perf_counter()
+        try:
+            async with self._pool.acquire(timeout=_ACQUIRE_SECONDS) as connection:
+                self._acquire_seconds.observe(time.perf_counter() - started)
+                try:
+                    yield connection
+                except _USELESS_CONNECTION:
+                    with suppress(asyncpg.InterfaceError):
+                        await self._pool.expire_connections()
+                    raise
+        except _AWAY as error:
+            if isinstance(error, ValueError):  # asyncpg's word for a wrong argument: our mistake
+                raise
+            _log.warning("database away", reason=_reason(error))
+            raise DatabaseAway from error
+
+
+async def _set_codecs(connection: Connection) -> None:
+    # asyncpg's own UUID class is one that orjson refuses, so plain ones are made.
+    await connection.set_type_codec(
+        "uuid",
+        schema="pg_catalog",
+        encoder=lambda value: value.bytes,
+        decoder=lambda data: UUID(bytes=data),
+        format="binary",
+    )
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        encoder=lambda value: b"\x01" + orjson.dumps(value),
+        decoder=lambda data: orjson.loads(data[1:]),
+        format="binary",
+    )
+
+
+async def _keep_session(_: Connection) -> None:
+    """Leave the session as it is: session state is forbidden in this house, so none can leak."""
+
+
+def _reason(error: BaseException) -> str:
+    text = str(error).splitlines()
+    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__

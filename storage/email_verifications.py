@@ -1,0 +1,111 @@
+"""Proofs that an e-mail address is someone's own: a link and a six-digit code in one letter."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+MAX_WRONG_CODES = 5
+
+# A repeated letter writes the same row again, under a new secret key perhaps.
+OFFER = """
+INSERT INTO email_verification_tokens (id, user_id, email, token_mac, code_mac, expires_at)
+VALUES ($1, $2, $3, $4, $5, now() + make_interval(secs => $6))
+ON CONFLICT (id) DO UPDATE
+SET token_mac = excluded.token_mac, code_mac = excluded.code_mac, updated_at = now()
+WHERE email_verification_tokens.spent_at IS NULL
+"""
+
+# Ids grow with time, so a late retry of an old letter cannot kill a newer one.
+RETIRE_OLDER = """
+UPDATE email_verification_tokens SET spent_at = now(), updated_at = now()
+WHERE user_id = $1 AND id < $2 AND spent_at IS NULL
+"""
+
+SPEND_TOKEN = """
+UPDATE email_verification_tokens SET spent_at = now(), updated_at = now()
+WHERE token_mac = ANY($1::bytea[]) AND spent_at IS NULL AND expires_at > now()
+RETURNING user_id, email
+"""
+
+# The guess is counted before it is looked at, so that parallel guesses cannot exceed the limit.
+COUNT_GUESS = """
+UPDATE email_verification_tokens SET wrong_codes = wrong_codes + 1, updated_at = now()
+WHERE id = (
+    SELECT id FROM email_verification_tokens
+    WHERE email = $1 AND spent_at IS NULL AND expires_at > now()
+    ORDER BY id DESC LIMIT 1
+) AND wrong_codes < $2 AND spent_at IS NULL
+RETURNING id, code_mac
+"""
+
+SPEND = """
+UPDATE email_verification_tokens SET spent_at = now(), updated_at = now()
+WHERE id = $1 AND spent_at IS NULL
+RETURNING user_id, email
+"""
+
+PURGE = """
+DELETE FROM email_verification_tokens WHERE id IN (
+    SELECT id FROM email_verification_tokens
+    WHERE expires_at < now() - make_interval(days => $1) LIMIT $2
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Whose address was proved."""
+
+    user_id: UUID
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """One counted guess at a code: the row it was made at and what the code's digest is."""
+
+    id: UUID
+    code_mac: bytes = field(repr=False)
+
+
+class EmailVerifications:
+    """Verification tokens and codes."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    async def offer(  # noqa: PLR0913 - one row
+        self,
+        token_id: UUID,
+        *,
+        user_id: UUID,
+        email: str,
+        token_mac: bytes,
+        code_mac: bytes,
+        seconds: int,
+    ) -> None:
+        """Keep the digests of a letter's token and code; older ones of the person die."""
+        await self._connection.execute(
+            OFFER, token_id, user_id, email, token_mac, code_mac, seconds
+        )
+        await self._connection.execute(RETIRE_OLDER, user_id, token_id)
+
+    async def spend_token(self, token_macs: Sequence[bytes]) -> Proof | None:
+        """Spend a token; None when it is unknown, spent, replaced or too old."""
+        row = await self._connection.fetchrow(SPEND_TOKEN, list(token_macs))
+        return Proof(*row.values()) if row else None
+
+    async def count_guess(self, email: str) -> Guess | None:
+        """Count a guess at the newest code of an address; None when there is nothing to guess."""
+        row = await self._connection.fetchrow(COUNT_GUESS, email, MAX_WRONG_CODES)
+        return Guess(*row.values()) if row else None
+
+    async def spend(self, token_id: UUID) -> Proof | None:
+        """Spend the token whose code was right; None when somebody was faster."""
+        row = await self._connection.fetchrow(SPEND, token_id)
+        return Proof(*row.values()) if row else None
+
+    async def purge(self, *, days: int, limit: int) -> int:
+        """Delete tokens that expired more than `days` ago; return how many."""
+        return int((await self._connection.execute(PURGE, days, limit)).split()[-1])

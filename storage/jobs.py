@@ -1,0 +1,85 @@
+"""The catalogue of jobs: what one floor may promise and another will do.
+
+A job carries ids and small facts, never a token, a password or an address: its body lies in the
+database and passes through the broker.
+"""
+
+import dataclasses
+import types
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A kind of work: named `queue.what`, its class an imperative."""
+
+    name: ClassVar[str]
+    # Seconds one try may take, tries before the promise is buried, first back-off in seconds.
+    time_limit: ClassVar[float] = 60
+    max_attempts: ClassVar[int] = 12
+    first_backoff: ClassVar[float] = 2
+
+    @property
+    def queue(self) -> str:
+        """The queue, which is also the concern and the Procfile's process type."""
+        return queue_of(self.name)
+
+    @classmethod
+    def from_body(cls, body: dict[str, Any]) -> Self:
+        """Read what `body_of` wrote; raise ValueError or TypeError for anything else."""
+        kinds = {item.name: item.type for item in dataclasses.fields(cls)}
+        if set(body) != set(kinds):
+            raise ValueError(f"{cls.name} wants {sorted(kinds)}, got {sorted(body)}")
+        return cls(
+            **{key: UUID(value) if kinds[key] is UUID else value for key, value in body.items()}
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SendWelcome(Job):
+    """Welcome a new user and ask them to verify their e-mail address."""
+
+    name: ClassVar[str] = "emails.welcome"
+
+    user_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class CleanUpSessions(Job):
+    """Delete sessions, tokens and idempotency keys that ended long ago."""
+
+    name: ClassVar[str] = "sessions.cleanup"
+    time_limit: ClassVar[float] = 600
+
+
+@dataclass(frozen=True, slots=True)
+class CleanUpPipeline(Job):
+    """Delete settled promises, old clock slots and old quarantined messages."""
+
+    name: ClassVar[str] = "maintenance.cleanup"
+    time_limit: ClassVar[float] = 600
+
+
+CATALOGUE: types.MappingProxyType[str, type[Job]] = types.MappingProxyType(
+    {job.name: job for job in (SendWelcome, CleanUpSessions, CleanUpPipeline)}
+)
+
+
+def queue_of(name: str) -> str:
+    """Return the queue of a job's name."""
+    return name.partition(".")[0]
+
+
+def queues() -> list[str]:
+    """Return every queue of the catalogue."""
+    return sorted({queue_of(name) for name in CATALOGUE})
+
+
+def body_of(job: Job) -> dict[str, Any]:
+    """Return the job's facts as a JSON object."""
+    return {
+        item.name: str(value) if isinstance(value := getattr(job, item.name), UUID) else value
+        for item in dataclasses.fields(job)
+    }

@@ -1,0 +1,137 @@
+"""The way into Redis: a doorbell, limits, and who serves metrics. Nothing here is ever the truth.
+
+On the request path a command may take 100 ms; after a failure the breaker keeps everybody away from
+Redis for a second, so that a frozen server costs one request in a second and not all of them.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable
+from typing import Any, TypeVar
+
+from redis.asyncio import Redis as Client
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from ops.errors import Kind, Unavailable
+from ops.metrics import Metrics
+
+T = TypeVar("T")
+
+_TIMEOUT = 0.1
+_OPEN_SECONDS = 1.0
+
+RELAY_BELL = "ostiary:bell:relay"
+
+
+class RedisAway(Unavailable, kind=Kind.UNAVAILABLE, code="SERVICE_UNAVAILABLE"):
+    """Redis is not reachable just now. Try again in a moment."""
+
+
+class Redis:
+    """A client that answers or gives up within 100 ms."""
+
+    def __init__(self, url: str, metrics: Metrics) -> None:
+        self._client = Client.from_url(
+            url,
+            socket_timeout=_TIMEOUT,
+            socket_connect_timeout=_TIMEOUT,
+            retry=Retry(NoBackoff(), 0),
+            health_check_interval=0,
+        )
+        # A blocking command waits longer than any other may take.
+        self._waiting = Client.from_url(
+            url, socket_connect_timeout=_TIMEOUT, retry=Retry(NoBackoff(), 0)
+        )
+        self._errors = metrics.redis_errors
+        self._closed_until = 0.0
+        self._ringing: asyncio.Task[None] | None = None
+        self._ring_again = False
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._ringing:
+            self._ringing.cancel()
+        await self._client.aclose()
+        await self._waiting.aclose()
+
+    async def ping(self) -> None:
+        """Ask for a sign of life, whatever the breaker says; raise RedisAway."""
+        await self._attempt(self._client.ping())
+
+    async def script(
+        self, script: str, keys: list[str], args: list[str | int | float]
+    ) -> list[int]:
+        """Run a Lua script in one round trip; raise RedisAway."""
+        result: list[int] = await self._guarded(
+            self._client.eval(script, len(keys), *keys, *map(str, args))
+        )
+        return result
+
+    async def announce(self, name: str, target: str, *, seconds: int) -> None:
+        """Say that a process serves its metrics at `target`, good for so many seconds."""
+        await self._attempt(self._client.set(f"ostiary:target:{name}", target, ex=seconds))
+
+    async def withdraw(self, name: str) -> None:
+        """Say that a process serves no metrics any more."""
+        await self._attempt(self._client.delete(f"ostiary:target:{name}"))
+
+    async def targets(self) -> dict[str, str]:
+        """Return what was announced: name of the process to host:port."""
+        return await self._attempt(self._targets())
+
+    async def _targets(self) -> dict[str, str]:
+        keys: list[Any] = [
+            key async for key in self._client.scan_iter("ostiary:target:*", count=1_000)
+        ]
+        values = await self._client.mget(keys) if keys else []
+        pairs = zip(keys, values, strict=True)
+        return {
+            key.decode().removeprefix("ostiary:target:"): value.decode()
+            for key, value in sorted(pairs)
+            if value
+        }
+
+    def ring_relay(self) -> None:
+        """Wake a relay, fire and forget; rings that come while one is under way become one."""
+        self._ring_again = True
+        if self._ringing is None or self._ringing.done():
+            self._ringing = asyncio.get_running_loop().create_task(self._ring())
+
+    async def _ring(self) -> None:
+        while self._ring_again:
+            self._ring_again = False
+            pipeline = self._client.pipeline(transaction=False)
+            pipeline.lpush(RELAY_BELL, 1)
+            pipeline.ltrim(RELAY_BELL, 0, 0)
+            try:
+                await self._guarded(pipeline.execute())
+            except RedisAway:
+                return  # the relay polls anyhow
+
+    async def wait_for_bell(self, seconds: float) -> None:
+        """Return when a bell rang or after so many seconds, whichever is first."""
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(seconds + 1):
+                await self._waiting.blpop([RELAY_BELL], timeout=seconds)
+        except (RedisError, OSError, TimeoutError):
+            self._errors.inc()
+            await asyncio.sleep(max(0.0, seconds - (time.monotonic() - started)))
+
+    async def _guarded(self, command: Awaitable[T]) -> T:
+        if time.monotonic() < self._closed_until:
+            if asyncio.iscoroutine(command):
+                command.close()
+            raise RedisAway
+        return await self._attempt(command)
+
+    async def _attempt(self, command: Awaitable[T]) -> T:
+        try:
+            async with asyncio.timeout(2 * _TIMEOUT):
+                return await command
+        except (RedisError, OSError, TimeoutError) as error:
+            self._errors.inc()
+            self._closed_until = time.monotonic() + _OPEN_SECONDS
+            raise RedisAway from error

@@ -1,0 +1,50 @@
+"""Roles and permissions: who may do what."""
+
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+ASSIGN = """
+INSERT INTO user_roles (user_id, role_id) SELECT $1, id FROM roles WHERE name = $2
+ON CONFLICT DO NOTHING
+"""
+
+ADMIN_EXISTS = """
+SELECT EXISTS (
+    SELECT FROM user_roles
+    JOIN roles ON roles.id = user_roles.role_id
+    JOIN users ON users.id = user_roles.user_id
+    WHERE roles.name = 'admin' AND users.deleted_at IS NULL
+)
+"""
+
+# Two set-up pages at once must not make two first admins.
+LOCK_FIRST_ADMIN = "SELECT pg_advisory_xact_lock(4827160091)"
+
+
+class BuiltInRole(StrEnum):
+    """The roles every installation has, the highest first."""
+
+    ADMIN = "admin"
+    MANAGER = "manager"
+    USER = "user"
+    GUEST = "guest"
+
+
+class Roles:
+    """Roles, and who has them."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    async def assign(self, user_id: UUID, role: str) -> None:
+        """Give a person a role; nothing happens when they have it."""
+        await self._connection.execute(ASSIGN, user_id, role)
+
+    async def admin_exists(self) -> bool:
+        """Say whether anybody living is an admin."""
+        return bool(await self._connection.fetchval(ADMIN_EXISTS))
+
+    async def lock_first_admin(self) -> None:
+        """Let one transaction at a time decide who becomes the first admin."""
+        await self._connection.execute(LOCK_FIRST_ADMIN)

@@ -1,0 +1,45 @@
+"""Who serves metrics where: announced every 15 seconds, kept for 60, withdrawn on a clean stop.
+
+A process that dies stays listed until its announcement ends, so that Prometheus sees `up == 0`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from ops.errors import Unavailable
+from ops.logging import get_logger
+from ops.metrics import Metrics
+from ops.settings import Settings
+from storage.redis import Redis
+
+_BEAT_SECONDS = 15
+_KEPT_SECONDS = 60
+
+_log = get_logger()
+
+
+@asynccontextmanager
+async def announced(
+    redis: Redis, metrics: Metrics, settings: Settings, *, name: str
+) -> AsyncIterator[int]:
+    """Serve the metrics of this process and keep saying where; give the port."""
+    listener = metrics.listen(settings.metrics_host, settings.metrics_port)
+    target = f"{listener.host}:{listener.port}"
+    beating = asyncio.create_task(_beat(redis, name, target))
+    _log.info("metrics served", target=target)
+    try:
+        yield listener.port
+    finally:
+        beating.cancel()
+        await asyncio.gather(beating, return_exceptions=True)
+        with suppress(Unavailable):
+            await redis.withdraw(name)
+        await asyncio.to_thread(listener.close)
+
+
+async def _beat(redis: Redis, name: str, target: str) -> None:
+    while True:
+        with suppress(Unavailable):
+            await redis.announce(name, target, seconds=_KEPT_SECONDS)
+        await asyncio.sleep(_BEAT_SECONDS)

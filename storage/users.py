@@ -1,0 +1,151 @@
+"""People: the record, the credential, their SQL."""
+
+import unicodedata
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from ops.errors import Detail, Kind, Problem
+from ops.ids import new_id
+
+_COLUMNS = """
+    users.id, users.email, users.email_verified, users.first_name, users.last_name,
+    users.profile_picture_url, users.locale, users.is_active, users.last_login_at,
+    users.version, users.created_at, users.updated_at, users.credential_version,
+    coalesce((
+        SELECT roles.name FROM user_roles JOIN roles ON roles.id = user_roles.role_id
+        WHERE user_roles.user_id = users.id ORDER BY roles.rank DESC LIMIT 1
+    ), 'guest') AS role
+"""
+
+ADD = """
+INSERT INTO users (id, email, password_hash, first_name, last_name, email_verified)
+VALUES ($1, $2, $3, $4, $5, $6)
+"""
+
+BY_ID = f"SELECT {_COLUMNS} FROM users WHERE users.id = $1 AND users.deleted_at IS NULL"
+
+CREDENTIAL = """
+SELECT id, password_hash, credential_version, is_active FROM users
+WHERE email = $1 AND deleted_at IS NULL
+"""
+
+LOGGED_IN = "UPDATE users SET last_login_at = now() WHERE id = $1"
+
+# Only for a hash that nobody changed meanwhile.
+REHASH = "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2"
+
+VERIFY_EMAIL = """
+UPDATE users SET email_verified = true, version = version + 1, updated_at = now()
+WHERE id = $1 AND email = $2 AND deleted_at IS NULL
+RETURNING id
+"""
+
+STATES = """
+SELECT CASE WHEN deleted_at IS NOT NULL THEN 'deleted' WHEN NOT is_active THEN 'suspended'
+    WHEN email_verified THEN 'verified' ELSE 'unverified' END AS state, count(*) AS people
+FROM users GROUP BY 1
+"""
+
+
+class EmailTaken(Problem, kind=Kind.CONFLICT, code="DUPLICATE_ENTRY"):
+    """This e-mail address is already registered. Sign in, or reset the password."""
+
+    def __init__(self) -> None:
+        super().__init__(details=[Detail("email", "Email already exists")])
+
+
+class UserNotFound(Problem, kind=Kind.NOT_FOUND, code="NOT_FOUND"):
+    """There is no such user."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """A person, as everybody may know them: no password, no hash."""
+
+    id: UUID
+    email: str
+    email_verified: bool
+    first_name: str
+    last_name: str
+    profile_picture_url: str | None
+    locale: str
+    role: str
+    is_active: bool
+    last_login_at: datetime | None
+    version: int
+    credential_version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a password is checked against; None where the person has no password."""
+
+    user_id: UUID
+    password_hash: str | None = field(repr=False)
+    version: int
+    is_active: bool
+
+
+def canonical_email(email: str) -> str:
+    """Return NFC, lower case; dots and plus are kept since only the mail server knows them."""
+    return unicodedata.normalize("NFC", email.strip()).lower()
+
+
+class Users:
+    """People who are not deleted."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    async def add(
+        self,
+        *,
+        email: str,
+        password_hash: str,
+        first_name: str,
+        last_name: str,
+        email_verified: bool = False,
+    ) -> UUID:
+        """Insert a person, return the id; raise EmailTaken when one lives under this address."""
+        user_id = new_id()
+        try:
+            await self._connection.execute(
+                ADD, user_id, email, password_hash, first_name, last_name, email_verified
+            )
+        except asyncpg.UniqueViolationError as error:
+            raise EmailTaken from error
+        return user_id
+
+    async def by_id(self, user_id: UUID) -> User:
+        """Return a person, or raise UserNotFound."""
+        row = await self._connection.fetchrow(BY_ID, user_id)
+        if row is None:
+            raise UserNotFound
+        return User(**row)
+
+    async def credential(self, email: str) -> Credential | None:
+        """Return what the password of a canonical address is checked against, None if unknown."""
+        row = await self._connection.fetchrow(CREDENTIAL, email)
+        return Credential(*row.values()) if row else None
+
+    async def logged_in(self, user_id: UUID) -> None:
+        """Note the time of a sign-in."""
+        await self._connection.execute(LOGGED_IN, user_id)
+
+    async def rehash(self, user_id: UUID, *, old: str, new: str) -> None:
+        """Store the same password under better parameters, unless it was changed meanwhile."""
+        await self._connection.execute(REHASH, user_id, old, new)
+
+    async def verify_email(self, user_id: UUID, email: str) -> bool:
+        """Mark the address as the person's own; False when it is no longer their address."""
+        return bool(await self._connection.fetchval(VERIFY_EMAIL, user_id, email))
+
+    async def states(self) -> dict[str, int]:
+        """Count people by state."""
+        return {row["state"]: row["people"] for row in await self._connection.fetch(STATES)}

@@ -1,0 +1,77 @@
+"""Letters to people: each one keyed by its job, so that a job done twice sends one."""
+
+import time
+from urllib.parse import urlencode
+
+from storage.jobs import SendWelcome
+from storage.letters import LetterState
+from storage.outbox import Promise
+from storage.tokens import TokenAndCode, TokenKind, derived, digest
+from storage.users import User, UserNotFound
+from workers.actor import actor
+from workers.letters import Letter
+from workers.outcomes import GivenUp
+from workers.toolbox import Tools
+
+_VERIFY_HOURS = 24
+
+
+@actor(SendWelcome)
+async def send_welcome(job: SendWelcome, promise: Promise, tools: Tools) -> None:
+    """Welcome a new user with a link and a code that verify the address, unless they are gone."""
+    kind = TokenKind.EMAIL_VERIFICATION
+    async with tools.database.transaction() as storage:
+        try:
+            user = await storage.users.by_id(job.user_id)
+        except UserNotFound:
+            return
+        secret = derived(kind, tools.keys, promise.id, user.email, user.credential_version)
+        await storage.email_verifications.offer(
+            promise.id,
+            user_id=user.id,
+            email=user.email,
+            token_mac=digest(tools.keys, kind, secret.token),
+            code_mac=digest(tools.keys, kind, secret.code),
+            seconds=_VERIFY_HOURS * 3_600,
+        )
+    await _post(_welcome(promise, user, secret, tools), user, tools)
+    tools.metrics.verifications.labels("requested").inc()
+
+
+def _welcome(promise: Promise, user: User, secret: TokenAndCode, tools: Tools) -> Letter:
+    link = f"{tools.settings.base_url}/verify-email?{urlencode({'token': secret.token})}"
+    return Letter(
+        id=promise.id,
+        template="welcome",
+        to_address=user.email,
+        to_name=f"{user.first_name} {user.last_name}",
+        locale=user.locale,
+        facts={
+            "first_name": user.first_name,
+            "link": link,
+            "code": secret.code,
+            "hours": _VERIFY_HOURS,
+        },
+    )
+
+
+async def _post(letter: Letter, user: User, tools: Tools) -> None:
+    """Hand a letter over unless an earlier try did; note what the other side said."""
+    async with tools.database.transaction() as storage:
+        state = await storage.letters.queue(letter.id, user_id=user.id, template=letter.template)
+    if state is LetterState.HANDED_OVER:
+        return
+    started = time.perf_counter()
+    try:
+        answer = await tools.mailer.send(tools.letters.compose(letter))
+    except GivenUp as error:
+        await _note(letter, LetterState.FAILED, str(error), tools)
+        raise
+    await _note(letter, LetterState.HANDED_OVER, answer, tools)
+    tools.metrics.letter_seconds.observe(time.perf_counter() - started)
+
+
+async def _note(letter: Letter, state: LetterState, answer: str, tools: Tools) -> None:
+    async with tools.database.transaction() as storage:
+        await storage.letters.set_state(letter.id, state, answer)
+    tools.metrics.letters.labels(letter.template, state).inc()

@@ -1,0 +1,90 @@
+"""Letters: a text and an HTML template per kind and locale, made into one multipart message."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, parseaddr
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateNotFound
+
+from ops.settings import Settings
+from workers.mailer import sender_domain
+
+FOLDER = Path(__file__).parent / "templates"
+FALLBACK_LOCALE = "en"
+
+# Directional controls could make a name read as something else (Unicode TR 36).
+_HIDDEN = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """What a letter says and to whom; facts are filled into the template, escaped."""
+
+    id: UUID
+    template: str
+    to_address: str
+    to_name: str
+    locale: str
+    facts: dict[str, Any] = field(repr=False)
+
+
+class Letters:
+    """Makes messages of letters."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._environment = Environment(
+            loader=FileSystemLoader(FOLDER),
+            autoescape=lambda name: bool(name and name.endswith(".html")),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    def compose(self, letter: Letter) -> EmailMessage:
+        """Return the message: text and HTML, a Message-ID that is the same on every try."""
+        facts = {key: _clean(value) for key, value in letter.facts.items()}
+        facts |= {"product": self._settings.product_name, "base_url": self._settings.base_url}
+        text = self._render(letter, "txt", facts)
+        subject, _, body = text.partition("\n")
+        message = EmailMessage(policy=SMTP)
+        message["Subject"] = " ".join(subject.removeprefix("Subject:").split())
+        message["From"] = self._sender()
+        message["To"] = Address(_one_line(letter.to_name), addr_spec=letter.to_address)
+        message["Date"] = format_datetime(datetime.now(UTC))
+        message["Message-ID"] = f"<{letter.id}@{sender_domain(self._settings)}>"
+        message["Auto-Submitted"] = "auto-generated"
+        message["X-Ostiary-Template"] = letter.template
+        message.set_content(body.lstrip("\n"))
+        message.add_alternative(
+            self._render(letter, "html", facts | {"subject": message["Subject"]}), subtype="html"
+        )
+        return message
+
+    def _sender(self) -> Address:
+        name, address = parseaddr(self._settings.mail_from)
+        return Address(_one_line(name), addr_spec=address)
+
+    def _render(self, letter: Letter, kind: str, facts: dict[str, Any]) -> str:
+        for locale in dict.fromkeys((letter.locale, FALLBACK_LOCALE)):
+            try:
+                template = self._environment.get_template(f"{locale}/{letter.template}.{kind}")
+            except TemplateNotFound:
+                continue
+            return template.render(facts | {"locale": locale})
+        raise TemplateNotFound(letter.template)
+
+
+def _clean(value: Any) -> Any:
+    return value.translate(_HIDDEN) if isinstance(value, str) else value
+
+
+def _one_line(text: str) -> str:
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(printable.translate(_HIDDEN).split())

@@ -1,0 +1,9 @@
+"""Ways a job can fail that its actor knows best: for good, or through nobody's fault."""
+
+
+class GivenUp(Exception):  # noqa: N818 - read as a sentence where it is raised
+    """Trying again would not help; the promise is buried at once, with this reason."""
+
+
+class ServerAway(Exception):  # noqa: N818 - read as a sentence where it is raised
+    """A server outside cannot be reached: not this job's fault, so its whole queue waits."""

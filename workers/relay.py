@@ -1,0 +1,128 @@
+"""python -m workers.relay: committed promises from the outbox to the broker, and back if lost.
+
+Any number may run. A doorbell wakes it after a commit; looking every 250 ms is the net beneath.
+"""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+
+import redis
+
+from ops.errors import Unavailable
+from ops.logging import get_logger
+from ops.metrics import Metrics
+from ops.settings import Settings
+from ops.start import run_process, stop_on_signals
+from storage.outbox import Due, Unsettled
+from workers.broker import Broker
+from workers.toolbox import Tools, open_tools
+
+_BATCH = 100
+_POLL_SECONDS = 0.25
+_RECALL_EVERY = 2.0
+_RECALL_AFTER = 5.0
+_RECALL_BATCH = 1_000
+
+_log = get_logger()
+
+
+class Relay:
+    """Hands promises over and recalls those that the broker lost."""
+
+    def __init__(self, tools: Tools, broker: Broker) -> None:
+        self._tools = tools
+        self._broker = broker
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Relay and recall until told to stop."""
+        await asyncio.gather(self._relaying(stop), self._recalling(stop))
+
+    async def _relaying(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                handed = await self.relay_once()
+            except Unavailable:
+                handed = 0
+            if handed < _BATCH:
+                await self._tools.redis.wait_for_bell(_POLL_SECONDS)
+
+    async def _recalling(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            with suppress(Unavailable, redis.RedisError):
+                await self.recall_once()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _RECALL_EVERY)
+
+    async def relay_once(self) -> int:
+        """Hand over one batch of due promises; return how many the broker took."""
+        async with self._tools.database.reading() as storage:
+            due = await storage.outbox.claim_due(_BATCH)
+        if not due:
+            return 0
+        ids = [promise.id for promise in due]
+        took = await self._offer(due)
+        async with self._tools.database.reading() as storage:
+            if took:
+                await storage.outbox.handed_over(ids)
+            else:
+                await storage.outbox.not_handed_over(ids)
+        self._tools.metrics.relayed.labels("handed_over" if took else "refused").inc(len(due))
+        return len(due) if took else 0
+
+    async def _offer(self, due: Sequence[Due]) -> bool:
+        try:
+            await asyncio.to_thread(self._broker.offer, due)
+        except redis.RedisError as error:
+            _log.warning("broker away", reason=str(error))
+            return False
+        return True
+
+    async def recall_once(self) -> int:
+        """Offer again what was handed over a while ago and is nowhere any more; return how many.
+
+        What still lies in Redis waits for its turn; only after five minutes it is offered anyway,
+        which costs a second copy of a message and no second effect.
+        """
+        async with self._tools.database.reading() as storage:
+            unsettled = await storage.outbox.unsettled(
+                older_than=_RECALL_AFTER, limit=_RECALL_BATCH
+            )
+        lost = await self._lost(unsettled)
+        if lost:
+            _log.warning("promises recalled", count=len(lost))
+            async with self._tools.database.reading() as storage:
+                await storage.outbox.recall([promise.id for promise in lost])
+            self._tools.metrics.relayed.labels("recalled").inc(len(lost))
+            self._tools.redis.ring_relay()
+        return len(lost)
+
+    async def _lost(self, unsettled: Sequence[Unsettled]) -> list[Unsettled]:
+        if not unsettled:
+            return []
+        pairs = [(promise.queue, str(promise.id)) for promise in unsettled]
+        missing = await asyncio.to_thread(self._broker.missing, pairs)
+        return [promise for promise in unsettled if promise.old or str(promise.id) in missing]
+
+
+async def relay(settings: Settings, *, name: str) -> int:
+    """Relay until told to stop; return the exit code."""
+    stop = stop_on_signals()
+    broker = Broker(settings.redis_url)
+    try:
+        async with open_tools(settings, name=name, metrics=Metrics(), pool_size=2) as tools:
+            _log.info("relaying")
+            await Relay(tools, broker).run(stop)
+    finally:
+        broker.close()
+    return 0
+
+
+def main() -> int:
+    """Run the relay until told to stop."""
+    return run_process("relay", lambda settings, name: asyncio.run(relay(settings, name=name)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
