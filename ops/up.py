@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 
-from ops.card import Card
+from ops.card import card
 from ops.ports import holder
 from ops.procfile import ProcfileError, Supervisor, parse_formation, read
 from ops.settings import Settings, load
@@ -82,35 +83,45 @@ class _Run:
         self._supervisor = supervisor
         self._started = started
         self._watched = _newest_change() if reload else None
-        self._card: Card | None = None
+        self._admin: subprocess.Popen[str] | None = None
+        self._refused = ""
 
     def run(self) -> int:
-        """Migrate, see to the first admin, start the processes, and watch."""
+        """Migrate, start the processes, see to the first admin, and watch."""
         code = self._supervisor.run_once("release")
         if code:
             raise CannotStart("The migrations failed (see above); nothing else was started.")
-        admin = self._first_admin()
         self._supervisor.start()
-        self._card = Card(
-            settings=self._settings,
-            admin=admin,
-            found=self._stack.found,
-            started=self._started,
-        )
-        return self._supervisor.supervise(self._tick)
+        self._admin = self._ask_for_admin()
+        code = self._supervisor.supervise(self._tick)
+        if self._refused:
+            raise CannotStart(self._refused)
+        return code
 
-    def _first_admin(self) -> dict[str, str]:
+    @staticmethod
+    def _ask_for_admin() -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "api", "admin", "create", "--json"]
-        found = subprocess.run(
-            command, cwd=ROOT, env=_environment(), capture_output=True, text=True, check=False
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            command, cwd=ROOT, env=_environment(), stdout=pipe, stderr=pipe, text=True
         )
+
+    def _welcome(self) -> None:
+        """Print the card once the first admin is seen to and requests are answered."""
+        if self._admin is None or self._admin.poll() is None or not _answers(self._settings):
+            return
+        said, complained = self._admin.communicate()
+        self._admin = None
         try:
-            answer: dict[str, str] = json.loads(found.stdout.splitlines()[-1])
+            answer: dict[str, Any] = json.loads(said.splitlines()[-1])
         except (IndexError, ValueError):
-            raise CannotStart(found.stderr.strip() or found.stdout.strip()) from None
-        if not answer["ok"]:
-            raise CannotStart(answer["text"])
-        return answer
+            answer = {"ok": False, "text": complained.strip() or said.strip()}
+        if answer["ok"]:
+            found = self._stack.found
+            _say(card(self._settings, admin=answer, found=found, started=self._started))
+        else:
+            self._refused = answer["text"]
+            self._supervisor.stop()
 
     def _tick(self) -> None:
         for name in self._stack.check():
@@ -119,9 +130,7 @@ class _Run:
                 self._stack.revive(progress=_say)
             except StackError as error:
                 _say(str(error))
-        if self._card and _answers(self._settings):
-            _say(self._card.text())
-            self._card = None
+        self._welcome()
         if self._watched is not None and (newest := _newest_change()) > self._watched:
             self._watched = newest
             self._restart()

@@ -44,7 +44,8 @@ TASKS = (
 
 def latest_slot(cron: str, now: datetime) -> datetime:
     """Return the last time at or before `now` that the expression names."""
-    return next(CronSim(cron, now + timedelta(minutes=1), reverse=True))
+    next_minute = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
+    return next(CronSim(cron, next_minute, reverse=True))
 
 
 class Clock:

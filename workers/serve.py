@@ -1,6 +1,5 @@
 """One worker process: the jobs of its queues, on one event loop, until told to stop."""
 
-import asyncio
 import importlib
 import signal
 import threading
@@ -71,9 +70,8 @@ class Toolbox(Middleware):
         if self._tools:
             on_loop(_keep(self._tools, queue, reason, message))
 
-    async def interrupt_later(self) -> None:
-        """Let running jobs finish for a while, then put them back for another worker."""
-        await asyncio.sleep(_GRACE_SECONDS)
+    def interrupt(self) -> None:
+        """Put back what is still running, for another worker; called on the loop."""
         if self._runner:
             self._runner.cancel()
 
@@ -125,8 +123,10 @@ def _declare(broker: Broker, toolbox: Toolbox, queues: Sequence[str]) -> None:
 
 
 def _stop(worker: Worker, toolbox: Toolbox) -> None:
+    """Let running jobs finish for a while, then put them back."""
     thread = get_event_loop_thread()
     if thread:
-        asyncio.run_coroutine_threadsafe(toolbox.interrupt_later(), thread.loop)
+        loop = thread.loop
+        loop.call_soon_threadsafe(loop.call_later, _GRACE_SECONDS, toolbox.interrupt)
     worker.stop(timeout=int((_GRACE_SECONDS + 3) * 1000))
     _log.info("stopped")

@@ -27,11 +27,7 @@ async def serve(settings: Settings, *, name: str, sock: socket.socket, ready: in
     """Answer until told to stop, then finish what is in flight; `ready` is told when we answer."""
     stop = stop_on_signals()
     async with open_parts(settings, name=name) as parts:
-        runner = web.AppRunner(await make_app(parts), handle_signals=False)
-        await runner.setup()
-        loop = asyncio.get_running_loop()
-        manager = runner.server
-        server = await loop.create_server(lambda: Connection(manager, loop=loop), sock=sock)
+        runner, server = await start(await make_app(parts), sock)
         async with announced(parts.redis, parts.metrics, settings, name=name):
             lag = asyncio.create_task(_measure_lag(parts.metrics.loop_lag))
             os.write(ready, b"ready\n")
@@ -41,6 +37,16 @@ async def serve(settings: Settings, *, name: str, sock: socket.socket, ready: in
             lag.cancel()
     _log.info("stopped")
     return 0
+
+
+async def start(app: web.Application, sock: socket.socket) -> tuple[web.AppRunner, asyncio.Server]:
+    """Answer on a bound socket, each connection under our deadlines."""
+    runner = web.AppRunner(app, handle_signals=False)
+    await runner.setup()
+    loop = asyncio.get_running_loop()
+    manager = runner.server
+    server = await loop.create_server(lambda: Connection(manager, loop=loop), sock=sock)
+    return runner, server
 
 
 async def _drain(settings: Settings, runner: web.AppRunner, server: asyncio.Server) -> None:
