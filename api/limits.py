@@ -8,6 +8,7 @@ this process.
 import math
 import time
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -81,7 +82,7 @@ class Limits:
         self._redis = redis
         self._metrics = metrics
         self._rates = rates
-        self._fallback = _LocalBucket()
+        self._local = _LocalBucket()
 
     async def general(self, policy: Policy, key: str) -> Decision | None:
         """Count one request; None when there is no limit or nobody could be asked."""
@@ -97,24 +98,31 @@ class Limits:
     async def reserve_failure(self, key: str) -> None:
         """Count a sign-in as failed before it is looked at, so that parallel guesses all count.
 
-        Raises TooMany. `refund` gives it back when the password was right.
+        Raises TooMany. `refund` gives it back when the password was right. This process counts
+        too, so that a Redis that comes and goes does not give away the limit anew each time.
         """
         rate = self._rates[Policy.AUTH_FAILURES]
-        if rate:
-            found = await self._take_or_fall_back(key, rate, 1)
-            self._decision(Policy.AUTH_FAILURES, rate, found).raise_if_refused()
+        if rate is None:
+            return
+        self._decision(
+            Policy.AUTH_FAILURES, rate, self._local.take(key, rate, 1)
+        ).raise_if_refused()
+        try:
+            found = await self._take(Policy.AUTH_FAILURES, key, rate, 1)
+        except RedisAway:
+            return
+        decision = self._decision(Policy.AUTH_FAILURES, rate, found)
+        if not decision.allowed:
+            self._local.take(key, rate, -1)
+        decision.raise_if_refused()
 
     async def refund(self, key: str) -> None:
         """Give a reserved failure back."""
         rate = self._rates[Policy.AUTH_FAILURES]
         if rate:
-            await self._take_or_fall_back(key, rate, -1)
-
-    async def _take_or_fall_back(self, key: str, rate: Rate, cost: int) -> list[int]:
-        try:
-            return await self._take(Policy.AUTH_FAILURES, key, rate, cost)
-        except RedisAway:
-            return self._fallback.take(key, rate, cost)
+            self._local.take(key, rate, -1)
+            with suppress(RedisAway):
+                await self._take(Policy.AUTH_FAILURES, key, rate, -1)
 
     async def _take(self, policy: Policy, key: str, rate: Rate, cost: int) -> list[int]:
         window = rate.seconds * _MICROSECONDS
@@ -137,7 +145,7 @@ class Limits:
 
 
 class _LocalBucket:
-    """The same sum in this process, for as long as Redis is away; bounded in size."""
+    """The same sum in this process; bounded in size."""
 
     def __init__(self) -> None:
         self._arrivals: OrderedDict[str, int] = OrderedDict()

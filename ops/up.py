@@ -196,9 +196,13 @@ def _keep_addresses(settings: Settings, addresses: Addresses) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """Return our environment, with this Python's commands first on the PATH."""
+    """Return our environment, with this Python's commands first on the PATH.
+
+    Processes may keep their bytecode: without it each one compiles everything at every start.
+    """
     folder = str(Path(sys.executable).parent)
-    return {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"}
+    inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    return {**inherited, "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"}
 
 
 def _answers(settings: Settings) -> bool:

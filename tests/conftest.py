@@ -101,8 +101,12 @@ async def owner(addresses: Addresses, migrated: None) -> AsyncIterator[Any]:
 
 @pytest.fixture(scope="session")
 async def parts(make_settings: MakeSettings, migrated: None) -> AsyncIterator[Parts]:
-    """Open what services are made of."""
-    async with open_parts(make_settings(), name="test", cost=CHEAP) as opened:
+    """Open what services are made of.
+
+    The limit on failed sign-ins is off: a process remembers those, and tests would feel each other.
+    """
+    settings = make_settings(rate_limit_auth_failures="off")
+    async with open_parts(settings, name="test", cost=CHEAP) as opened:
         yield opened
 
 

@@ -6,7 +6,7 @@ audience is taken, whatever else a token says about itself (RFC 8725).
 
 import binascii
 import time
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -130,7 +130,7 @@ class Tokens:
 
     async def verify(self, token: str) -> Claims:
         """Return what a good access token says; raise InvalidToken for every other string."""
-        if len(token) > _MAX_LENGTH:
+        if len(token) > _MAX_LENGTH or not all(map(_is_canonical, token.split("."))):
             raise InvalidToken
         try:
             header = jwt.get_unverified_header(token)
@@ -191,6 +191,14 @@ def _epoch(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise InvalidToken
     return value
+
+
+def _is_canonical(part: str) -> bool:
+    """Say whether there is no other spelling of the same bytes: no padding, no stray last bits."""
+    try:
+        return _b64(urlsafe_b64decode(part + "=" * (-len(part) % 4))) == part
+    except ValueError:
+        return False
 
 
 def _b64(data: bytes) -> str:

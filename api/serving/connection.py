@@ -5,13 +5,15 @@ connection serves 1,000 requests, then closes, so that load spreads over the pro
 """
 
 import asyncio
+from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
 
 from api.context import Call
 from api.envelope import failure
-from api.problems import BadRequest
+from api.problems import BadRequest, Internal
+from ops.errors import Problem
 from ops.ids import new_id
 
 HEADER_SECONDS = 10.0
@@ -67,14 +69,19 @@ class Connection(web.RequestHandler):
         request: web.BaseRequest,
         status: int = 500,
         exc: BaseException | None = None,
-        message: str | None = None,
+        message: str | None = None,  # noqa: ARG002 - what was sent stays out of the answer
     ) -> web.StreamResponse:
         """Answer what is no HTTP in the shape of every answer, without repeating what was sent."""
-        if exc is not None and status >= 500:  # noqa: PLR2004
-            self.log_exception("error outside of a request", exc_info=exc)
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer broke off, another one cannot follow")
         self._stop_waiting()
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            self.log_exception("error outside of a request", exc_info=exc)
+            problem: Problem = Internal()
+        else:
+            problem = BadRequest("The request is not valid HTTP.")
         call = Call(request_id=f"req_{new_id().hex}", address="", user_agent="")
-        response = failure(call, BadRequest("The request is not valid HTTP."))
+        response = failure(call, problem)
         response.headers["Server"] = "ostiary"
         response.force_close()
         return response

@@ -41,8 +41,7 @@ async def submit_setup(request: web.Request) -> web.Response:
         new = _schema.read(given)
         await request.app[SETUP].create_by_link(token, new, request[CALL])
     except (Invalid, EmailTaken) as problem:
-        mistakes = {item.field: item.message for item in problem.details}
-        return _form(request, token, given=given, mistakes=mistakes)
+        return _form(request, token, given=given, mistakes=_by_field(problem))
     except SetupClosed:
         return _closed(request)
     text = f"{new.email} is the first administrator. You can sign in now."
@@ -58,6 +57,13 @@ def _form(
 ) -> web.Response:
     facts: dict[str, Any] = {"token": token, "given": given or {}, "mistakes": mistakes or {}}
     return request.app[PAGES].response("setup", facts, status=400 if mistakes else 200)
+
+
+def _by_field(problem: Invalid | EmailTaken) -> dict[str, str]:
+    mistakes: dict[str, list[str]] = {}
+    for item in problem.details:
+        mistakes.setdefault(item.field, []).append(item.message)
+    return {name: ". ".join(messages) for name, messages in mistakes.items()}
 
 
 def _closed(request: web.Request) -> web.Response:

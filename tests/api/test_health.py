@@ -1,0 +1,110 @@
+"""Health and where Prometheus finds us."""
+
+import time
+from pathlib import Path
+
+import aiohttp
+
+from ops.settings import load
+from ops.stack import Stack
+from storage.migrate import Migrator
+from tests.conftest import MakeSettings, Serve
+from tests.factories import OPS_TOKEN, PASSWORD, new_user, register
+from tests.ops.stacks import FAST, open_room
+
+
+async def test_every_path_of_the_documents_tells_that_we_live(api: aiohttp.ClientSession) -> None:
+    for path in ("/health", "/api/health", "/api/v1/health"):
+        async with api.get(path) as answer:
+            assert (await answer.json())["data"] == {"status": "ok"}
+
+
+async def test_ready_names_everything_with_its_latency(api: aiohttp.ClientSession) -> None:
+    async with api.get("/health/ready") as answer:
+        told = (await answer.json())["data"]
+
+    assert answer.status == 200
+    assert told["status"] == "ok"
+    names = {check["name"] for check in told["checks"]}
+    assert names == {"postgresql", "redis", "migrations", "outbox"}
+    assert all(check["milliseconds"] >= 0 for check in told["checks"])
+
+
+async def test_without_redis_people_are_served_and_ready_says_what_is_wrong(
+    serve: Serve, make_settings: MakeSettings
+) -> None:
+    with open_room() as folder:
+        stack = Stack(folder / "home", postgres=False)
+        api = await serve(redis_url=str(stack.start().redis_url))
+        stack.stop()
+
+        await register(api, email="ada@example.com")
+        credentials = {"email": "ada@example.com", "password": PASSWORD}
+        async with api.post("/api/v1/auth/login", json=credentials) as answer:
+            assert answer.status == 200
+        async with api.get("/health/ready") as answer:
+            told = (await answer.json())["data"]
+
+    assert answer.status == 200
+    assert told["status"] == "degraded"
+    assert [check["name"] for check in told["checks"] if not check["ok"]] == ["redis"]
+
+
+async def test_without_postgresql_the_answer_is_503_within_two_seconds_and_later_200(
+    serve: Serve, tmp_path: Path
+) -> None:
+    with open_room() as folder:
+        stack = Stack(folder / "home", redis=False, settings=FAST)
+        url = str(stack.start().migration_database_url)
+        try:
+            async with Migrator.connect(load({"DATABASE_URL": url}, strict=False)) as migrator:
+                await migrator.up()
+            api = await serve(database_url=url)
+            await register(api, email="ada@example.com")
+            stack.stop()
+
+            started = time.monotonic()
+            async with api.post("/api/v1/auth/register", json=new_user()) as answer:
+                told = await answer.json()
+            assert time.monotonic() - started < 2
+            assert (answer.status, told["error"]["code"]) == (503, "SERVICE_UNAVAILABLE")
+            assert int(answer.headers["Retry-After"]) > 0
+            async with api.get("/health/ready") as answer:
+                assert answer.status == 503
+                checks = (await answer.json())["data"]["checks"]
+            assert "postgresql" in {check["name"] for check in checks if not check["ok"]}
+            async with api.get("/health") as answer:
+                assert answer.status == 200
+
+            stack.start()
+            await register(api)
+            async with api.get("/health/ready") as answer:
+                assert answer.status == 200
+        finally:
+            stack.stop()
+
+
+async def test_health_is_never_limited(serve: Serve) -> None:
+    api = await serve(rate_limit_anonymous="1/15m")
+
+    for _ in range(5):
+        async with api.get("/health") as answer:
+            assert answer.status == 200
+
+
+async def test_targets_are_for_holders_of_the_token_only(api: aiohttp.ClientSession) -> None:
+    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": OPS_TOKEN}):
+        async with api.get("/ops/prometheus/targets", headers=headers) as answer:
+            assert answer.status == 401
+
+    headers = {"Authorization": f"Bearer {OPS_TOKEN}"}
+    async with api.get("/ops/prometheus/targets", headers=headers) as answer:
+        assert await answer.json() == []
+
+
+async def test_without_a_token_in_the_settings_nobody_gets_the_targets(serve: Serve) -> None:
+    api = await serve(ops_token="")
+
+    for headers in ({}, {"Authorization": "Bearer "}):
+        async with api.get("/ops/prometheus/targets", headers=headers) as answer:
+            assert answer.status == 401
