@@ -1,4 +1,4 @@
-"""CORS: an exact allow-list, answered before anything else looks at a preflight (Fetch standard)."""
+"""CORS (Fetch standard): an exact allow-list, answered before anything looks at a preflight."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""How often one caller may call: GCRA, one round trip to Redis (a token bucket without a refill job).
+"""How often one caller may call: GCRA, a token bucket without a refill job, in one round trip.
 
 A policy allows `limit` events in a window; they may come at once, then one every window/limit.
 Redis away: the general limit lets through and counts that, the limit on failed sign-ins goes on in

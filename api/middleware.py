@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from aiohttp import hdrs, web
+from aiohttp.typedefs import Middleware
 
 from api.addresses import Network, client_address
 from api.context import CALL, Call
@@ -48,7 +49,7 @@ class Wrapper:
     trusted_proxies: tuple[Network, ...]
     headers: dict[str, str]
 
-    def middleware(self) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+    def middleware(self) -> Middleware:
         """Return the aiohttp middleware."""
 
         @web.middleware

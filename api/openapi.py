@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp_apispec import AiohttpApiSpec, docs, request_schema, response_schema
 from apispec import APISpec
-from apispec.ext.marshmallow import MarshmallowPlugin, OpenAPIConverter
+from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema
 
 from api.access import OpsToken, Public
@@ -94,9 +94,7 @@ class _Spec(AiohttpApiSpec):  # type: ignore[misc]  # the library is untyped
             },
             servers=[{"url": base_url}],
         )
-        converter: OpenAPIConverter | None = self.plugin.converter
-        if converter:
-            converter.map_to_openapi_type(Time, "string", "date-time")
+        self.plugin.map_to_openapi_type(Time, "string", "date-time")
         self.spec.components.schema("Meta", _META)
         self.spec.components.schema("Error", _ERROR)
         bearer = {"type": "http", "scheme": "bearer"}

@@ -8,7 +8,7 @@ class BadRequest(Problem, kind=Kind.MALFORMED, code="BAD_REQUEST"):
 
 
 class Invalid(Problem, kind=Kind.INVALID, code="VALIDATION_ERROR"):
-    """Invalid input data"""  # noqa: D400, D415 - the documents' own words
+    """Invalid input data"""  # noqa: D400 - the documents' own words
 
     @classmethod
     def field(cls, name: str, message: str) -> "Invalid":
@@ -22,10 +22,6 @@ class Unauthorized(Problem, kind=Kind.UNAUTHENTICATED, code="UNAUTHORIZED"):
 
 class InvalidToken(Problem, kind=Kind.UNAUTHENTICATED, code="INVALID_TOKEN"):
     """This token is not valid or no longer valid. Sign in again, or refresh it."""
-
-
-class Forbidden(Problem, kind=Kind.FORBIDDEN, code="FORBIDDEN"):
-    """You may not do this."""
 
 
 class NotFound(Problem, kind=Kind.NOT_FOUND, code="NOT_FOUND"):

@@ -16,10 +16,12 @@ class Job:
     """A kind of work: named `queue.what`, its class an imperative."""
 
     name: ClassVar[str]
-    # Seconds one try may take, tries before the promise is buried, first back-off in seconds.
+    # Seconds one try may take; tries before the promise is buried; seconds of back-off, doubled
+    # from the first to the longest.
     time_limit: ClassVar[float] = 60
     max_attempts: ClassVar[int] = 12
     first_backoff: ClassVar[float] = 2
+    longest_backoff: ClassVar[float] = 3_600
 
     @property
     def queue(self) -> str:
@@ -33,7 +35,10 @@ class Job:
         if set(body) != set(kinds):
             raise ValueError(f"{cls.name} wants {sorted(kinds)}, got {sorted(body)}")
         return cls(
-            **{key: UUID(value) if kinds[key] is UUID else value for key, value in body.items()}
+            **{
+                key: UUID(str(value)) if kinds[key] is UUID else value
+                for key, value in body.items()
+            }
         )
 
 
@@ -42,6 +47,9 @@ class SendWelcome(Job):
     """Welcome a new user and ask them to verify their e-mail address."""
 
     name: ClassVar[str] = "emails.welcome"
+    # A mail server that says "not now" is asked for an hour, and never a minute late.
+    max_attempts: ClassVar[int] = 90
+    longest_backoff: ClassVar[float] = 55
 
     user_id: UUID
 

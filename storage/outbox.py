@@ -20,15 +20,23 @@ VALUES ($1, $2, $3, $4, $5, coalesce($6, now()))
 """
 
 # Locked rows belong to another relay; the lease covers a relay that dies between here and
-# `handed_over`. A paused queue lets one promise out as a probe.
+# `handed_over`. A paused queue lets its oldest promise out as a probe: who moves `until` sends it,
+# so that two relays send one.
 CLAIM_DUE = """
-WITH paused AS (
-    SELECT queue, until < now() AS probe FROM queue_pauses
+WITH put_off AS (
+    UPDATE queue_pauses SET until = now() + interval '15 seconds', updated_at = now()
+    WHERE until < now() AND EXISTS (
+        SELECT FROM outbox
+        WHERE outbox.queue = queue_pauses.queue
+          AND state = 'pending' AND available_at <= now()
+          AND (relay_until IS NULL OR relay_until < now())
+    )
+    RETURNING queue
 ), due AS (
     SELECT id FROM outbox
     WHERE state = 'pending' AND available_at <= now()
       AND (relay_until IS NULL OR relay_until < now())
-      AND queue NOT IN (SELECT queue FROM paused)
+      AND queue NOT IN (SELECT queue FROM queue_pauses)
     ORDER BY available_at, id
     LIMIT $1
     FOR UPDATE SKIP LOCKED
@@ -36,22 +44,20 @@ WITH paused AS (
     SELECT DISTINCT ON (queue) queue, id FROM outbox
     WHERE state = 'pending' AND available_at <= now()
       AND (relay_until IS NULL OR relay_until < now())
-      AND queue IN (SELECT queue FROM paused WHERE probe)
+      AND queue IN (SELECT queue FROM put_off)
     ORDER BY queue, available_at, id
-), put_off AS (
-    UPDATE queue_pauses SET until = now() + interval '15 seconds', updated_at = now()
-    WHERE queue IN (SELECT queue FROM probes)
 )
 UPDATE outbox SET relay_until = now() + interval '10 seconds', updated_at = now()
 WHERE id IN (SELECT id FROM due UNION ALL SELECT id FROM probes)
-RETURNING id, queue, name
+RETURNING id, queue, name, available_at
 """
 
-# A worker can be done before the relay gets here, so only what is still pending moves on.
+# A worker can be done before the relay gets here, or have put the promise back (which ends our
+# lease): only what still waits under a lease moves on.
 HANDED_OVER = """
 UPDATE outbox
 SET state = 'handed_over', handed_at = now(), relay_until = NULL, updated_at = now()
-WHERE id = ANY($1::uuid[]) AND state = 'pending'
+WHERE id = ANY($1::uuid[]) AND state = 'pending' AND relay_until IS NOT NULL
 """
 
 NOT_HANDED_OVER = """
@@ -74,6 +80,8 @@ WHERE id = ANY($1::uuid[]) AND state = 'handed_over'
 """
 
 # A holder whose lease ran out vanished at work: that is a crash. The third one ends the promise.
+# A second copy of a message must not cut a back-off short. What was handed over before its queue
+# was paused has been overtaken by the pause: whoever claims it leaves it, and the order is kept.
 CLAIM_RUN = """
 UPDATE outbox SET
     holder = $2,
@@ -81,9 +89,14 @@ UPDATE outbox SET
     attempts = attempts + 1,
     crashes = crashes + CASE WHEN holder IS NULL THEN 0 ELSE 1 END,
     updated_at = now()
-WHERE id = $1 AND state IN ('pending', 'handed_over') AND (run_until IS NULL OR run_until < now())
+WHERE id = $1 AND (run_until IS NULL OR run_until < now())
+  AND (state = 'handed_over' OR state = 'pending' AND available_at <= now())
 RETURNING id, queue, name, body, request_id, attempts, crashes, created_at, available_at,
-    EXISTS (SELECT FROM queue_pauses WHERE queue_pauses.queue = outbox.queue) AS paused
+    EXISTS (SELECT FROM queue_pauses WHERE queue_pauses.queue = outbox.queue) AS paused,
+    EXISTS (
+        SELECT FROM queue_pauses
+        WHERE queue_pauses.queue = outbox.queue AND outbox.handed_at < queue_pauses.created_at
+    ) AS overtaken
 """
 
 RENEW = """
@@ -187,6 +200,7 @@ class Promise:
     created_at: datetime
     available_at: datetime
     paused: bool
+    overtaken: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +235,7 @@ class Outbox:
     async def claim_due(self, limit: int) -> list[Due]:
         """Lease due promises for handing over: 10 seconds, oldest first."""
         rows = await self._connection.fetch(CLAIM_DUE, limit)
+        rows.sort(key=lambda row: (row["available_at"], row["id"]))  # RETURNING keeps no order
         return [Due(row["id"], row["queue"], row["name"]) for row in rows]
 
     async def handed_over(self, ids: Sequence[UUID]) -> None:

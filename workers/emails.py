@@ -1,8 +1,9 @@
 """Letters to people: each one keyed by its job, so that a job done twice sends one."""
 
-import time
+from datetime import UTC, datetime
 from urllib.parse import urlencode
 
+from storage.database import Storage
 from storage.jobs import SendWelcome
 from storage.letters import LetterState
 from storage.outbox import Promise
@@ -10,10 +11,14 @@ from storage.tokens import TokenAndCode, TokenKind, derived, digest
 from storage.users import User, UserNotFound
 from workers.actor import actor
 from workers.letters import Letter
+from workers.insist import insist
 from workers.outcomes import GivenUp
 from workers.toolbox import Tools
 
+_WELCOME = "welcome"
 _VERIFY_HOURS = 24
+# A letter that left while PostgreSQL restarts must be noted, else it leaves once more.
+_NOTE_SECONDS = 30.0
 
 
 @actor(SendWelcome)
@@ -25,6 +30,8 @@ async def send_welcome(job: SendWelcome, promise: Promise, tools: Tools) -> None
             user = await storage.users.by_id(job.user_id)
         except UserNotFound:
             return
+        if await _has_left(promise, user, _WELCOME, storage):
+            return
         secret = derived(kind, tools.keys, promise.id, user.email, user.credential_version)
         await storage.email_verifications.offer(
             promise.id,
@@ -34,7 +41,7 @@ async def send_welcome(job: SendWelcome, promise: Promise, tools: Tools) -> None
             code_mac=digest(tools.keys, kind, secret.code),
             seconds=_VERIFY_HOURS * 3_600,
         )
-    await _post(_welcome(promise, user, secret, tools), user, tools)
+    await _post(_welcome(promise, user, secret, tools), promise, tools)
     tools.metrics.verifications.labels("requested").inc()
 
 
@@ -42,7 +49,7 @@ def _welcome(promise: Promise, user: User, secret: TokenAndCode, tools: Tools) -
     link = f"{tools.settings.base_url}/verify-email?{urlencode({'token': secret.token})}"
     return Letter(
         id=promise.id,
-        template="welcome",
+        template=_WELCOME,
         to_address=user.email,
         to_name=f"{user.first_name} {user.last_name}",
         locale=user.locale,
@@ -55,23 +62,29 @@ def _welcome(promise: Promise, user: User, secret: TokenAndCode, tools: Tools) -
     )
 
 
-async def _post(letter: Letter, user: User, tools: Tools) -> None:
-    """Hand a letter over unless an earlier try did; note what the other side said."""
-    async with tools.database.transaction() as storage:
-        state = await storage.letters.queue(letter.id, user_id=user.id, template=letter.template)
-    if state is LetterState.HANDED_OVER:
-        return
-    started = time.perf_counter()
+async def _has_left(promise: Promise, user: User, template: str, storage: Storage) -> bool:
+    """Keep a row for the letter; say whether an earlier try handed the letter over."""
+    state = await storage.letters.queue(promise.id, user_id=user.id, template=template)
+    return state is LetterState.HANDED_OVER
+
+
+async def _post(letter: Letter, promise: Promise, tools: Tools) -> None:
+    """Hand a letter over and note what the other side said."""
     try:
         answer = await tools.mailer.send(tools.letters.compose(letter))
     except GivenUp as error:
         await _note(letter, LetterState.FAILED, str(error), tools)
         raise
     await _note(letter, LetterState.HANDED_OVER, answer, tools)
-    tools.metrics.letter_seconds.observe(time.perf_counter() - started)
+    tools.metrics.letter_seconds.observe(
+        max((datetime.now(UTC) - promise.created_at).total_seconds(), 0.0)
+    )
 
 
 async def _note(letter: Letter, state: LetterState, answer: str, tools: Tools) -> None:
-    async with tools.database.transaction() as storage:
-        await storage.letters.set_state(letter.id, state, answer)
+    async def note() -> None:
+        async with tools.database.transaction() as storage:
+            await storage.letters.set_state(letter.id, state, answer)
+
+    await insist(note, seconds=_NOTE_SECONDS)
     tools.metrics.letters.labels(letter.template, state).inc()

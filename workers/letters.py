@@ -18,6 +18,9 @@ from workers.mailer import sender_domain
 FOLDER = Path(__file__).parent / "templates"
 FALLBACK_LOCALE = "en"
 
+# What separates one address from the next, quotes a name or opens an encoded word: Python's email
+# package drops the quotes of a name that it folds, and "Ada, x@example.com," became two addresses.
+_STRUCTURE = dict.fromkeys(map(ord, '()<>[]:;@\\,."=?'), " ")
 # Directional controls could make a name read as something else (Unicode TR 36).
 _HIDDEN = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C])
 
@@ -56,7 +59,7 @@ class Letters:
         message = EmailMessage(policy=SMTP)
         message["Subject"] = " ".join(subject.removeprefix("Subject:").split())
         message["From"] = self._sender()
-        message["To"] = Address(_one_line(letter.to_name), addr_spec=letter.to_address)
+        message["To"] = Address(_name(letter.to_name), addr_spec=letter.to_address)
         message["Date"] = format_datetime(datetime.now(UTC))
         message["Message-ID"] = f"<{letter.id}@{sender_domain(self._settings)}>"
         message["Auto-Submitted"] = "auto-generated"
@@ -82,7 +85,11 @@ class Letters:
 
 
 def _clean(value: Any) -> Any:
-    return value.translate(_HIDDEN) if isinstance(value, str) else value
+    return _one_line(value) if isinstance(value, str) else value
+
+
+def _name(text: str) -> str:
+    return " ".join(_one_line(text).translate(_STRUCTURE).split())
 
 
 def _one_line(text: str) -> str:

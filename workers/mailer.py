@@ -3,6 +3,7 @@
 import asyncio
 import os
 import ssl
+from contextlib import suppress
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import parseaddr
@@ -13,12 +14,14 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import aiosmtplib
 
 from ops.settings import Settings
-from workers.outcomes import GivenUp, ServerAway
+from workers.outcomes import GivenUp, LeftMidway, ServerAway, one_line
 
 _TIMEOUT_SECONDS = 20.0
+_FAREWELL_SECONDS = 2.0
+_ANSWER_LENGTH = 200
 _PERMANENT = 500
-# Temporary answers that speak of the server, not of the letter (RFC 5321, section 4.2.3).
-_SERVER_CODES = frozenset({421})
+# Answers that speak of the server or of our account, not of the letter (RFC 5321, 4.2.3; RFC 4954).
+_SERVER_CODES = frozenset({421, 454, 530, 535})
 
 
 class Mailer(Protocol):
@@ -57,13 +60,22 @@ class FolderMailer:
 
 
 class SmtpMailer:
-    """Speaks SMTP as SMTP_URL says: smtp:// with starttls=required|optional|off, or smtps://."""
+    """Speaks SMTP as SMTP_URL says: smtp:// with starttls=required|optional|off, or smtps://.
 
-    def __init__(self, url: str) -> None:
+    Without `starttls`, it is required where there is a password to protect, else optional; a word
+    that we do not know means required. `cafile=` names certificates to trust besides the system's.
+    """
+
+    def __init__(self, url: str, *, timeout: float = _TIMEOUT_SECONDS) -> None:
         parts = urlsplit(url)
         options = parse_qs(parts.query)
         self._implicit_tls = parts.scheme == "smtps"
-        self._starttls = {"required": True, "off": False}.get(options.get("starttls", [""])[0])
+        default = "required" if parts.username else "optional"
+        # aiosmtplib's words: True demands it, False forbids it, None takes it where offered.
+        self._starttls = {"optional": None, "off": False}.get(
+            options.get("starttls", [default])[0], True
+        )
+        self._timeout = timeout
         self._host = parts.hostname or "localhost"
         self._port = parts.port or (465 if self._implicit_tls else 587)
         self._username = unquote(parts.username) if parts.username else None
@@ -78,23 +90,25 @@ class SmtpMailer:
         try:
             await self._connect(client)
             _, answer = await client.send_message(letter)
-        except (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPTimeoutError, OSError) as error:
-            raise ServerAway(f"{type(error).__name__}: {error}") from error
+            with suppress(aiosmtplib.SMTPException, OSError):  # it has the letter by now
+                await client.quit(timeout=_FAREWELL_SECONDS)
         except aiosmtplib.SMTPRecipientsRefused as error:
             raise _verdict(error.recipients[0]) from error
         except aiosmtplib.SMTPResponseException as error:
             raise _verdict(error) from error
+        except aiosmtplib.SMTPNotSupported as error:
+            raise GivenUp(_said(error)) from error
+        except OSError as error:  # aiosmtplib's time-outs and disconnections among them
+            raise LeftMidway(_said(error)) from error
         finally:
             client.close()
-        return answer[:200]
+        return one_line(answer, _ANSWER_LENGTH)
 
     async def probe(self) -> None:
         """Connect and sign in, no more; raise ServerAway."""
         client = self._client()
         try:
             await self._connect(client)
-        except OSError as error:
-            raise ServerAway(f"{type(error).__name__}: {error}") from error
         finally:
             client.close()
 
@@ -102,7 +116,7 @@ class SmtpMailer:
         return aiosmtplib.SMTP(
             hostname=self._host,
             port=self._port,
-            timeout=_TIMEOUT_SECONDS,
+            timeout=self._timeout,
             use_tls=self._implicit_tls,
             start_tls=False if self._implicit_tls else self._starttls,
             tls_context=self._context,
@@ -111,19 +125,25 @@ class SmtpMailer:
     async def _connect(self, client: aiosmtplib.SMTP) -> None:
         try:
             await client.connect()
+            if not client.is_ehlo_or_helo_needed:
+                pass
             if self._username is not None:
                 await client.login(self._username, self._password or "")
-        except aiosmtplib.SMTPException as error:  # no letter is to blame for any of this
-            raise ServerAway(f"{type(error).__name__}: {error}") from error
+        except (aiosmtplib.SMTPException, OSError) as error:  # no letter is to blame for these
+            raise ServerAway(_said(error)) from error
 
 
 def _verdict(error: aiosmtplib.SMTPResponseException) -> Exception:
-    said = f"{error.code} {error.message}"[:200]
+    said = one_line(f"{error.code} {error.message}", _ANSWER_LENGTH)
     if error.code >= _PERMANENT:
         return GivenUp(said)
     if error.code in _SERVER_CODES:
         return ServerAway(said)
     return RuntimeError(said)
+
+
+def _said(error: Exception) -> str:
+    return one_line(f"{type(error).__name__}: {error}", _ANSWER_LENGTH)
 
 
 def make_mailer(settings: Settings) -> Mailer:

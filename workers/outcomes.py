@@ -7,3 +7,13 @@ class GivenUp(Exception):  # noqa: N818 - read as a sentence where it is raised
 
 class ServerAway(Exception):  # noqa: N818 - read as a sentence where it is raised
     """A server outside cannot be reached: not this job's fault, so its whole queue waits."""
+
+
+class LeftMidway(ServerAway):
+    """The server fell silent in the middle of this very job, which may be what it stumbles over."""
+
+
+def one_line(text: str, limit: int) -> str:
+    """Return what somebody else said as one printable line that PostgreSQL and logs can take."""
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(printable.split())[:limit]

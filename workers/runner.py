@@ -8,64 +8,86 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from ops.errors import Unavailable
 from ops.ids import new_id
 from ops.logging import bound, get_logger
 from storage.jobs import Job
-from storage.outbox import Promise
+from storage.outbox import Outbox, Promise
 from workers.actor import Work
-from workers.outcomes import GivenUp, ServerAway
+from workers.insist import insist
+from workers.outcomes import GivenUp, LeftMidway, ServerAway, one_line
 from workers.toolbox import Tools
 
-LEASE_SECONDS = 15.0
-RENEW_SECONDS = 5.0
+T = TypeVar("T")
+
 MAX_CRASHES = 3
 
-_LONGEST_BACKOFF = 3_600.0
-_INSIST_SECONDS = 60.0
+# A letter over which its server stumbled so often no longer stands at the head of its queue.
+_SUSPICIOUS = 3
+_UNKNOWN_JOB_SECONDS = 60.0
 _ERROR_LENGTH = 500
+# Whoever ends so has had its answer: a queue that was paused runs again.
+_ANSWERED = frozenset({"done", "dead", "retried"})
 
 _log = get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Seconds: a lease, how often it is renewed, how long an ending is tried to be written down."""
+
+    lease: float = 15.0
+    renew: float = 5.0
+    insist: float = 60.0
 
 
 class LeaseLost(Exception):  # noqa: N818 - read as a sentence where it is caught
     """Another worker has the promise now; whatever we did, it will do again under the same id."""
 
 
+class Interrupted(Exception):  # noqa: N818 - read as a sentence where it is caught
+    """This worker stops; another one shall do the promise."""
+
+
 class Runner:
     """Works on promises with the tools of one process."""
 
-    def __init__(self, tools: Tools, works: Mapping[str, tuple[type[Job], Work[Any]]]) -> None:
+    def __init__(
+        self,
+        tools: Tools,
+        works: Mapping[str, tuple[type[Job], Work[Any]]],
+        timing: Timing | None = None,
+    ) -> None:
         self._tools = tools
         self._works = works
-        self._running: set[asyncio.Task[Any]] = set()
+        self._timing = timing or Timing()
+        self._stopping = False
+        self._doing: set[asyncio.Future[None]] = set()
 
     async def run(self, promise_id: UUID) -> None:
         """Do the promise unless it is done, dead or in other hands; never raises for its sake."""
-        async with self._tools.database.reading() as storage:
-            promise = await storage.outbox.claim_run(
-                promise_id, holder=new_id(), lease=LEASE_SECONDS
-            )
-        if promise is None:
-            return
-        task = asyncio.current_task()
-        if task:
-            self._running.add(task)
         try:
+            async with self._tools.database.reading() as storage:
+                promise = await storage.outbox.claim_run(
+                    promise_id, holder=new_id(), lease=self._timing.lease
+                )
+            if promise is None:
+                return
             with bound(job=promise.name, job_id=str(promise.id), request_id=promise.request_id):
                 await self._observed(promise)
-        finally:
-            if task:
-                self._running.discard(task)
+        except Unavailable as error:  # the message is lost, the promise is not: recall brings it
+            _log.warning("database away, the promise will be recalled", reason=error.message)
 
     def cancel(self) -> None:
-        """Interrupt what is running; it is put back for another worker."""
-        for task in self._running:
-            task.cancel()
+        """Interrupt what is being done, now and from now on; it is put back for another worker."""
+        self._stopping = True
+        for doing in self._doing:
+            doing.cancel()
 
     async def _observed(self, promise: Promise) -> None:
         metrics = self._tools.metrics
@@ -78,28 +100,36 @@ class Runner:
             time.perf_counter() - started
         )
         metrics.jobs.labels(promise.queue, promise.name, outcome).inc()
+        if promise.paused and outcome in _ANSWERED:
+            await self._write(lambda outbox: outbox.resume(promise.queue))
 
     async def _outcome(self, promise: Promise) -> str:
+        if promise.name not in self._works:  # a release older than the promise, or a forged message
+            return await self._put_back(promise, seconds=_UNKNOWN_JOB_SECONDS, error="no actor")
         if promise.crashes >= MAX_CRASHES:
             return await self._bury(promise, f"its worker vanished {promise.crashes} times")
+        if promise.overtaken:
+            return await self._put_back(promise)
         try:
             await self._leased(promise)
         except asyncio.CancelledError:
-            await asyncio.shield(self._put_back(promise, seconds=0, counted=False))
+            await asyncio.shield(self._put_back(promise))
             raise
+        except Interrupted:
+            return await self._put_back(promise)
         except LeaseLost:
             _log.warning("lease lost")
             return "lost"
         except GivenUp as error:
             return await self._bury(promise, str(error))
         except ServerAway as error:
-            return await self._wait_for_server(promise, str(error))
+            return await self._wait_for_server(promise, error)
         except Unavailable as error:
-            await self._put_back(promise, seconds=1, counted=False, error=error.message)
-            return "retried"
+            return await self._put_back(promise, seconds=1, error=error.message)
         except Exception as error:  # noqa: BLE001 - whatever an actor raises ends here
             return await self._failed(promise, error)
-        return await self._settle(promise)
+        settled = await self._write(lambda outbox: outbox.settle(promise))
+        return "done" if settled else "lost"
 
     async def _leased(self, promise: Promise) -> None:
         kind, work = self._works[promise.name]
@@ -109,13 +139,19 @@ class Runner:
             raise GivenUp(f"its body is not one of {promise.name}: {error}") from error
         doing = asyncio.ensure_future(work(job, promise, self._tools))
         renewing = asyncio.ensure_future(self._renew(promise))
+        self._doing.add(doing)
         try:
+            if self._stopping:
+                raise Interrupted
             async with asyncio.timeout(kind.time_limit):
                 await asyncio.wait({doing, renewing}, return_when=asyncio.FIRST_COMPLETED)
             if not doing.done():
                 raise LeaseLost
-            await doing
+            if doing.cancelled():  # by us, or from within, and then the job failed
+                raise Interrupted if self._stopping else RuntimeError("cancelled from within")
+            doing.result()
         finally:
+            self._doing.discard(doing)
             for task in (doing, renewing):
                 task.cancel()
             await asyncio.gather(doing, renewing, return_exceptions=True)
@@ -123,71 +159,60 @@ class Runner:
     async def _renew(self, promise: Promise) -> None:
         """Return when the lease is lost; until then keep it alive."""
         while True:
-            await asyncio.sleep(RENEW_SECONDS)
+            await asyncio.sleep(self._timing.renew)
             with suppress(Unavailable):
                 async with self._tools.database.reading() as storage:
-                    if not await storage.outbox.renew(promise, lease=LEASE_SECONDS):
+                    if not await storage.outbox.renew(promise, lease=self._timing.lease):
                         return
-
-    async def _settle(self, promise: Promise) -> str:
-        async def settle() -> None:
-            async with self._tools.database.reading() as storage:
-                await storage.outbox.settle(promise)
-                if promise.paused:
-                    await storage.outbox.resume(promise.queue)
-
-        await self._insist(settle)
-        return "done"
 
     async def _failed(self, promise: Promise, error: Exception) -> str:
         kind, _ = self._works[promise.name]
-        reason = f"{type(error).__name__}: {error}"[:_ERROR_LENGTH]
+        reason = f"{type(error).__name__}: {error}"
         if promise.attempts >= kind.max_attempts:
             return await self._bury(promise, reason)
-        ceiling = min(kind.first_backoff * 2 ** (promise.attempts - 1), _LONGEST_BACKOFF)
+        doublings = min(promise.attempts - 1, 60)
+        ceiling = min(kind.first_backoff * 2**doublings, kind.longest_backoff)
         seconds = random.uniform(ceiling / 2, ceiling)  # noqa: S311 - jitter
         _log.warning("job failed, will be tried again", seconds=round(seconds, 1), exc_info=error)
-        await self._put_back(promise, seconds=seconds, counted=True, error=reason)
         self._tools.metrics.job_retries.labels(promise.queue, promise.name).inc()
-        return "retried"
+        return await self._put_back(
+            promise, outcome="retried", seconds=seconds, counted=True, error=reason
+        )
 
-    async def _wait_for_server(self, promise: Promise, reason: str) -> str:
-        async def pause() -> None:
-            async with self._tools.database.reading() as storage:
-                await storage.outbox.pause(promise.queue, reason[:_ERROR_LENGTH])
-
+    async def _wait_for_server(self, promise: Promise, error: ServerAway) -> str:
+        reason = one_line(str(error), _ERROR_LENGTH)
         _log.warning("server away, the queue waits", queue=promise.queue, reason=reason)
-        await self._insist(pause)
-        await self._put_back(promise, seconds=0, counted=False, error=reason[:_ERROR_LENGTH])
-        return "waiting"
+        await self._write(lambda outbox: outbox.pause(promise.queue, reason))
+        suspect = isinstance(error, LeftMidway)
+        if suspect and promise.attempts >= _SUSPICIOUS:
+            await self._failed(promise, error)
+            return "waiting"
+        return await self._put_back(promise, counted=suspect, error=reason)
 
     async def _put_back(
-        self, promise: Promise, *, seconds: float, counted: bool, error: str | None = None
-    ) -> None:
-        async def put_back() -> None:
-            async with self._tools.database.reading() as storage:
-                await storage.outbox.put_back(
-                    promise, seconds=seconds, counted=counted, error=error
-                )
+        self,
+        promise: Promise,
+        *,
+        outcome: str = "waiting",
+        seconds: float = 0,
+        counted: bool = False,
+        error: str | None = None,
+    ) -> str:
+        reason = error and one_line(error, _ERROR_LENGTH)
+        await self._write(
+            lambda outbox: outbox.put_back(promise, seconds=seconds, counted=counted, error=reason)
+        )
+        return outcome
 
-        await self._insist(put_back)
-
-    async def _bury(self, promise: Promise, reason: str) -> str:
-        async def bury() -> None:
-            async with self._tools.database.reading() as storage:
-                await storage.outbox.bury(promise, reason[:_ERROR_LENGTH])
-
+    async def _bury(self, promise: Promise, error: str) -> str:
+        reason = one_line(error, _ERROR_LENGTH)
         _log.error("job given up", reason=reason)
-        await self._insist(bury)
+        await self._write(lambda outbox: outbox.bury(promise, reason))
         return "dead"
 
-    async def _insist(self, attempt: Callable[[], Awaitable[None]]) -> None:
-        """Write down how it ended even through a restart of PostgreSQL; recall is the net."""
-        deadline = time.monotonic() + _INSIST_SECONDS
-        while True:
-            try:
-                return await attempt()
-            except Unavailable:
-                if time.monotonic() > deadline:
-                    raise
-                await asyncio.sleep(0.5)
+    async def _write(self, change: Callable[[Outbox], Awaitable[T]]) -> T:
+        async def attempt() -> T:
+            async with self._tools.database.reading() as storage:
+                return await change(storage.outbox)
+
+        return await insist(attempt, seconds=self._timing.insist)

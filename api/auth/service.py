@@ -23,7 +23,7 @@ _PASSWORD = ("pwd",)  # RFC 8176
 
 
 class InvalidCredentials(Problem, kind=Kind.UNAUTHENTICATED, code="INVALID_CREDENTIALS"):
-    """Invalid email or password"""  # noqa: D400, D415 - the documents' own words
+    """Invalid email or password"""  # noqa: D400 - the documents' own words
 
 
 class AccountDeactivated(Problem, kind=Kind.FORBIDDEN, code="ACCOUNT_DEACTIVATED"):

@@ -1,7 +1,7 @@
 """Argon2id, bounded: a few threads of low priority, a short queue, and an early no (SECURITY C1).
 
-Each hash takes 19 MiB and some 30 ms of a core without holding the GIL; more threads than cores gain
-nothing and slow everybody else down.
+Each hash takes 19 MiB and some 30 ms of a core without holding the GIL; more threads than cores
+gain nothing and slow everybody else down.
 """
 
 import asyncio

@@ -18,6 +18,8 @@ from ops.start import run_process, stop_on_signals
 from storage.targets import announced
 
 _FINISH_SECONDS = 6.0
+# A request that was on its way to an idle connection when we stopped may still arrive.
+_LAST_WORD_SECONDS = 0.3
 _LAG_SECONDS = 1.0
 
 _log = get_logger()
@@ -56,10 +58,26 @@ async def _drain(settings: Settings, runner: web.AppRunner, server: asyncio.Serv
         runner.server.draining = True  # type: ignore[attr-defined]
     await asyncio.sleep(settings.drain_seconds)
     server.close()
-    if runner.server:
-        runner.server.pre_shutdown()
-        await runner.server.shutdown(_FINISH_SECONDS)
+    await _finish(runner)
     await runner.cleanup()
+
+
+async def _finish(runner: web.AppRunner) -> None:
+    """Let requests in flight end; close connections once they are idle.
+
+    aiohttp's own way stops reading at once, and with it the rest of a body that is on its way.
+    """
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    while runner.server and runner.server.connections:
+        passed = loop.time() - started
+        if passed > _FINISH_SECONDS:
+            return
+        for connection in runner.server.connections:
+            busy = isinstance(connection, Connection) and connection.busy
+            if not busy and passed > _LAST_WORD_SECONDS:
+                connection.force_close()
+        await asyncio.sleep(0.05)
 
 
 async def _measure_lag(gauge: object) -> None:

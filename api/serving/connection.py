@@ -31,7 +31,7 @@ class Connection(web.RequestHandler):
             manager,
             loop=loop,
             keepalive_timeout=IDLE_SECONDS,
-            access_log=None,
+            access_log=None,  # type: ignore[arg-type]  # None is what AppRunner passes too
             lingering_time=1.0,
             auto_decompress=False,
         )
@@ -85,6 +85,11 @@ class Connection(web.RequestHandler):
         response.headers["Server"] = "ostiary"
         response.force_close()
         return response
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is being received, worked on or answered."""
+        return bool(self._current_request or self._messages or self._request_in_progress)
 
     def _draining(self) -> bool:
         return bool(getattr(self._manager, "draining", False))

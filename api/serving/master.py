@@ -1,4 +1,4 @@
-"""The master: binds once, keeps WEB_PROCESSES children alive, replaces them one by one on SIGHUP."""
+"""The master: binds once, keeps WEB_PROCESSES children alive, replaces them on SIGHUP."""
 
 import os
 import selectors

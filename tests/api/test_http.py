@@ -203,7 +203,7 @@ async def raw(url: str, *chunks: bytes) -> bytes:
         b"nonsense\r\n\r\n",
         b"GET / HTTP/9.9\r\n\r\n",
         b"GET /\x00 HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0",
         b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
         b"GET / HTTP/1.1\r\nHost : x\r\n\r\n",
@@ -258,8 +258,8 @@ async def test_a_head_request_tells_the_headers_only(api: aiohttp.ClientSession)
 
 async def test_nothing_a_client_sends_ends_in_a_server_error(serve: Serve) -> None:
     api = await serve(rate_limit_anonymous="off", rate_limit_auth_failures="off")
-    values: list[Any] = ["", "x", 0, -1, 1e308, 2**70, True, None, [], {}, "\u202e", "\ufffd" * 99,
-                         ["a"] * 50, {"a": {"b": []}}, "' OR 1=1 --", "${7*7}{{7*7}}", "\\", "%00"]  # fmt: skip
+    values: list[Any] = ["", "x", 0, -1, 1e308, 2**70, True, None, [], {}, "\u202e", "\\"]
+    values += ["\ufffd" * 99, ["a"] * 50, {"a": {"b": []}}, "' OR 1=1 --", "${7*7}{{7*7}}", "%00"]
     names = ["email", "password", "firstName", "lastName", "token", "code", "role", "id", "\u00e4"]
     paths = [REGISTER, "/api/v1/auth/login", "/api/v1/auth/verify-email", "/auth/login"]
     statuses = set()

@@ -1,0 +1,210 @@
+"""The web processes as production runs them: one socket, children replaced, a drain, deadlines."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from http import HTTPStatus
+
+import aiohttp
+import psutil
+import pytest
+
+from ops.child import Spawn, spawn
+from tests.factories import free_port, new_user
+from tests.ops.stacks import ROOT
+
+Web = Callable[..., Awaitable[tuple[subprocess.Popen[bytes], str]]]
+
+
+@pytest.fixture
+async def web(environ: dict[str, str], clean: None) -> AsyncIterator[Web]:
+    """Run `python -m api` as its own process; give it and its address."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    async def run(**changes: str) -> tuple[subprocess.Popen[bytes], str]:
+        port = free_port()
+        settings = environ | {
+            "PORT": str(port),
+            "WEB_PROCESSES": "2",
+            "RATE_LIMIT_ANONYMOUS": "off",
+        }
+        environment = os.environ | settings | {key.upper(): text for key, text in changes.items()}
+        how = Spawn(death_signal=signal.SIGKILL, environment=environment, folder=ROOT)
+        process = spawn([sys.executable, "-m", "api"], how)
+        started.append(process)
+        url = f"http://127.0.0.1:{port}"
+        await until_answering(url)
+        return process, url
+
+    yield run
+    for process in started:
+        if process.poll() is None:
+            process.terminate()
+            await asyncio.to_thread(process.wait, 20)
+
+
+async def until_answering(url: str) -> None:
+    async with aiohttp.ClientSession(url) as client, asyncio.timeout(30):
+        while True:
+            with suppress(aiohttp.ClientError):
+                async with client.get("/health/ready") as answer:
+                    if answer.status == HTTPStatus.OK:
+                        return
+            await asyncio.sleep(0.05)
+
+
+def children(process: subprocess.Popen[bytes]) -> set[int]:
+    return {child.pid for child in psutil.Process(process.pid).children()}
+
+
+async def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.05)
+
+
+async def keep_asking(url: str, stop: asyncio.Event) -> tuple[int, list[str]]:
+    """Ask over and over until told to stop; return how many were answered, and every failure."""
+    answered, failures = 0, []
+    async with aiohttp.ClientSession(url) as client:
+        while not stop.is_set():
+            try:
+                async with client.get("/health") as answer:
+                    await answer.read()
+                    answered += answer.status == HTTPStatus.OK
+                    if answer.status != HTTPStatus.OK:
+                        failures.append(str(answer.status))
+            except aiohttp.ClientError as error:
+                failures.append(repr(error))
+    return answered, failures
+
+
+async def test_two_processes_share_one_socket_and_end_together(web: Web) -> None:
+    process, _ = await web()
+    await until(lambda: len(children(process)) == 2)
+    pids = children(process)
+
+    process.terminate()
+    code = await asyncio.to_thread(process.wait, 10)
+
+    assert code == 0
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+async def test_a_killed_child_is_replaced_and_the_other_one_answers_meanwhile(web: Web) -> None:
+    process, url = await web()
+    await until(lambda: len(children(process)) == 2)
+    victim = min(children(process))
+
+    os.kill(victim, signal.SIGKILL)
+
+    async with aiohttp.ClientSession(url) as client, client.get("/health") as answer:
+        assert answer.status == 200
+    await until(lambda: len(children(process)) == 2 and victim not in children(process))
+
+
+async def test_children_end_with_a_killed_master(web: Web) -> None:
+    process, _ = await web()
+    await until(lambda: len(children(process)) == 2)
+    pids = children(process)
+
+    process.kill()
+    await asyncio.to_thread(process.wait)
+
+    await until(lambda: not any(psutil.pid_exists(pid) for pid in pids), 15)
+
+
+async def test_sighup_replaces_every_child_without_one_failed_request(web: Web) -> None:
+    process, url = await web()
+    await until(lambda: len(children(process)) == 2)
+    before = children(process)
+    stop = asyncio.Event()
+    asking = [asyncio.create_task(keep_asking(url, stop)) for _ in range(4)]
+
+    process.send_signal(signal.SIGHUP)
+    await until(lambda: len(children(process)) == 2 and not before & children(process), 60)
+    stop.set()
+    found = await asyncio.gather(*asking)
+
+    assert [failure for _, failures in found for failure in failures] == []
+    assert sum(answered for answered, _ in found) > 50
+
+
+async def test_a_request_in_flight_is_finished_after_sigterm(web: Web) -> None:
+    process, url = await web(web_processes="1")
+    host, port = "127.0.0.1", int(url.rpartition(":")[2])
+    reader, writer = await asyncio.open_connection(host, port)
+    head = (
+        "POST /api/v1/auth/register HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        "Content-Length: {}\r\n\r\n"
+    )
+    body = str(new_user()).replace("'", '"').encode()
+    writer.write(head.format(len(body)).encode() + body[:10])
+    await writer.drain()
+    await asyncio.sleep(0.3)
+
+    process.terminate()
+    await asyncio.sleep(0.5)
+    writer.write(body[10:])
+    await writer.drain()
+    told = await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+
+    assert told.startswith(b"HTTP/1.1 201")
+    assert b"Connection: close" in told
+    assert await asyncio.to_thread(process.wait, 10) == 0
+
+
+async def test_a_draining_process_says_it_is_not_ready_and_still_answers(web: Web) -> None:
+    process, url = await web(web_processes="1", drain_seconds="3s")
+    async with aiohttp.ClientSession(url) as client:
+        process.terminate()
+        await asyncio.sleep(0.5)
+
+        async with client.get("/health/ready") as answer:
+            assert answer.status == 503
+            assert answer.headers["Connection"] == "close"
+        async with client.get("/health") as answer:
+            assert answer.status == 200
+
+    assert await asyncio.to_thread(process.wait, 15) == 0
+
+
+def run_api(environ: dict[str, str], **changes: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | environ | {key.upper(): text for key, text in changes.items()}
+    return subprocess.run(
+        [sys.executable, "-m", "api"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+async def test_a_taken_port_is_one_line_with_the_pid_and_the_cure(
+    web: Web, environ: dict[str, str]
+) -> None:
+    process, url = await web()
+    port = url.rpartition(":")[2]
+
+    found = await asyncio.to_thread(run_api, environ, port=port)
+
+    assert found.returncode == 1
+    assert found.stderr.startswith(f"PORT {port} is taken by pid ")
+    assert "set PORT or stop it" in found.stderr
+    assert process.poll() is None
+
+
+def test_wrong_settings_end_with_every_mistake_and_78(environ: dict[str, str]) -> None:
+    found = run_api(environ, port="x", access_token_ttl="soon")
+
+    assert found.returncode == 78
+    assert "PORT" in found.stderr
+    assert "ACCESS_TOKEN_TTL" in found.stderr
+    assert "Traceback" not in found.stderr
