@@ -145,7 +145,7 @@ class _Run:
 
 def _settings_with_keys() -> Settings:
     """Read the settings; make the keys first when the database is ours to make."""
-    seen = load(strict=False)
+    seen = load(strict=False, running=False)
     if not seen.database_url and not seen.secret_keys:
         try:
             _own_home(seen.home)
@@ -156,7 +156,7 @@ def _settings_with_keys() -> Settings:
                 f"{seen.home} cannot be written ({error.strerror});"
                 " set OSTIARY_HOME to a folder that can"
             ) from error
-    settings = load()
+    settings = load(running=False)
     for warning in settings.warnings:
         _say(warning)
     return settings

@@ -1,7 +1,7 @@
 """Jobs promised in a transaction, kept until done: the source of truth of the whole pipeline.
 
-A promise is *pending* until the relay hands it to the broker, *handed over* until a worker settles it,
-then *done*; what cannot be done is *dead*, and stays to be seen and replayed.
+A promise is *pending* until the relay hands it to the broker, *handed over* until a worker settles
+it, then *done*; what cannot be done is *dead*, and stays to be seen and replayed.
 """
 
 from collections.abc import Sequence

@@ -85,7 +85,7 @@ class Redis:
         keys: list[Any] = [
             key async for key in self._client.scan_iter("ostiary:target:*", count=1_000)
         ]
-        values = await self._client.mget(keys) if keys else []
+        values: list[Any] = await self._client.mget(keys) if keys else []
         pairs = zip(keys, values, strict=True)
         return {
             key.decode().removeprefix("ostiary:target:"): value.decode()

@@ -5,14 +5,19 @@ read from the outbox. Nothing is retried or delayed here; the outbox does both.
 """
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from threading import Event
 from typing import Any
+from uuid import UUID
 
 import redis
 from dramatiq import Consumer, Message, MessageProxy
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.errors import ConnectionClosed, DecodeError
 from dramatiq.middleware import Middleware
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from ops.logging import get_logger
 from storage.jobs import CATALOGUE, queue_of
@@ -22,7 +27,10 @@ from storage.outbox import Due
 _HEARTBEAT_MS = 10_000
 # Maintenance on every command: by default one command in a thousand looks for dead workers.
 _ALWAYS = 1_000_000
-_SOCKET_SECONDS = 5.0
+# One repetition for a connection that died while it lay idle. redis-py's own ten of them, with
+# pauses, would keep a thread busy for a minute after Redis is back.
+_SOCKET_SECONDS = 3.0
+_REPETITIONS = 1
 _MAX_MESSAGE_BYTES = 8_192
 # Bells beyond this many wake nobody who is not awake already.
 _MAX_BELLS = 64
@@ -50,7 +58,10 @@ class Broker(RedisBroker):
         quarantined: Quarantined | None = None,
     ) -> None:
         client = redis.Redis.from_url(
-            url, socket_timeout=_SOCKET_SECONDS, socket_connect_timeout=_SOCKET_SECONDS
+            url,
+            socket_timeout=_SOCKET_SECONDS,
+            socket_connect_timeout=_SOCKET_SECONDS,
+            retry=Retry(NoBackoff(), _REPETITIONS),
         )
         super().__init__(
             client=client,
@@ -59,6 +70,8 @@ class Broker(RedisBroker):
             heartbeat_timeout=_HEARTBEAT_MS,
         )
         self.quarantined = quarantined
+        # Ids handed to threads, by queue: a consumer that is made anew must know them.
+        self.working: defaultdict[str, set[str]] = defaultdict(set)
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 1_000) -> Consumer:
         """Return a consumer that blocks up to `timeout` milliseconds; delay queues stay empty."""
@@ -103,17 +116,25 @@ class Broker(RedisBroker):
             promise_id for (_, promise_id), there in zip(promises, found, strict=True) if not there
         }
 
+    def give_back(self, queue: str) -> None:
+        """Return to the queue what we fetched and no thread has, readable or not."""
+        held: set[Any] = self.client.smembers(self._acks(queue))
+        if left := {key.decode() for key in held} - self.working[queue]:
+            self.do_requeue(queue, *left)
+
     def drop(self, queue: str, raw: bytes) -> None:
         """Take a message out of Redis that we fetched but cannot read, known by its bytes only."""
-        acks = f"{self.namespace}:__acks__.{self.broker_id}.{queue}"
-        held = list(self.client.smembers(acks))
+        held = list(self.client.smembers(self._acks(queue)))
         if not held:
             return
         stored = self.client.hmget(f"{self.namespace}:{queue}.msgs", held)
         gone = [key for key, data in zip(held, stored, strict=True) if data in {None, raw}]
         if gone:
             self.client.hdel(f"{self.namespace}:{queue}.msgs", *gone)
-            self.client.srem(acks, *gone)
+            self.client.srem(self._acks(queue), *gone)
+
+    def _acks(self, queue: str) -> str:
+        return f"{self.namespace}:__acks__.{self.broker_id}.{queue}"
 
 
 class _Nothing(Consumer):
@@ -135,7 +156,8 @@ class _BlockingConsumer(Consumer):
         self._prefetch = prefetch
         self._seconds = timeout / 1000
         self._fetched: list[bytes | None] = []
-        self._working: set[str] = set()
+        self._working = broker.working[queue]
+        self._freed = Event()
 
     def ack(self, message: MessageProxy) -> None:
         """Strike the message out in Redis."""
@@ -152,18 +174,25 @@ class _BlockingConsumer(Consumer):
             raise ConnectionClosed(error) from None
         finally:
             self._working.discard(message.message_id)
+            self._freed.set()
 
     def requeue(self, messages: Any) -> None:
         """Give messages back to the queue, at once, for other workers."""
         ids = [message.options["redis_message_id"] for message in messages]
         if ids:
-            self._broker.do_requeue(self._queue, *ids)
+            self._working.difference_update(ids)
+            try:
+                self._broker.do_requeue(self._queue, *ids)
+            except redis.RedisError as error:  # any other exception would end Dramatiq's thread
+                raise ConnectionClosed(error) from None
 
     def close(self) -> None:
         """Give back what was fetched and not yet handed to a thread."""
-        fetched, self._fetched = self._fetched, []
-        readable = [self._readable(raw) for raw in fetched]
-        self.requeue([message for message in readable if message])
+        self._fetched.clear()
+        try:
+            self._broker.give_back(self._queue)
+        except redis.RedisError as error:
+            raise ConnectionClosed(error) from None
 
     def __next__(self) -> MessageProxy | None:
         """Return a message, or None after the time-out, so that the thread can see a stop."""
@@ -175,15 +204,15 @@ class _BlockingConsumer(Consumer):
             raise ConnectionClosed(error) from None
 
     def _fetch(self) -> None:
+        self._freed.clear()
         room = max(self._prefetch - len(self._working), 0)
         self._fetched = self._broker.do_fetch(self._queue, room)  # also the heartbeat
         if self._fetched:
             return
-        if room:
-            self._broker.client.blpop([bell(self._queue)], timeout=self._seconds)
+        if not room:  # every thread is busy; the next free one is what we wait for
+            self._freed.wait(self._seconds)
+        elif self._broker.client.blpop([bell(self._queue)], timeout=self._seconds):
             self._fetched = self._broker.do_fetch(self._queue, room)
-        else:
-            time.sleep(0.05)  # every thread is busy; the next free one is what we wait for
 
     def _readable(self, raw: bytes | None) -> MessageProxy | None:
         if raw is None:  # its body is gone: a repeated offer that was already worked off
@@ -211,9 +240,17 @@ def _what_is_wrong(queue: str, raw: bytes) -> str | None:
         message = Message.decode(raw)
         if message.actor_name not in CATALOGUE or queue_of(message.actor_name) != queue:
             return f"no job of this queue: {message.actor_name!r:.80}"
-        if set(message.kwargs) != {"promise_id"} or message.args or "eta" in message.options:
-            return "not made by the relay"
-        if message.options["redis_message_id"] != message.message_id:
+        # Dramatiq looks the queue up by what the message says, and its thread ends if it lies.
+        made_by_relay = message.queue_name == queue and message == Message(
+            queue_name=queue,
+            actor_name=message.actor_name,
+            args=(),
+            kwargs={"promise_id": message.message_id},
+            options={"redis_message_id": message.message_id},
+            message_id=str(UUID(message.message_id)),
+            message_timestamp=message.message_timestamp,
+        )
+        if not made_by_relay:
             return "not made by the relay"
     except (DecodeError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         return f"cannot be decoded: {type(error).__name__}"

@@ -1,4 +1,4 @@
-"""python -m workers.check: what `doctor` asks this floor: can letters leave?"""
+"""python -m workers.check: tell `doctor` whether letters can leave."""
 
 import argparse
 import asyncio

@@ -24,6 +24,7 @@ from workers.toolbox import Tools, open_tools
 
 _MEASURE_SECONDS = 5.0
 _STATES = ("pending", "handed_over", "dead")
+_PEOPLE = ("unverified", "verified", "suspended", "deleted")
 
 _log = get_logger()
 
@@ -84,10 +85,11 @@ class Clock:
             metrics.outbox_oldest.set(await storage.outbox.lag())
             metrics.sessions_active.set(await storage.sessions.active())
             metrics.audit_unsealed.set(await storage.audit.unsealed())
-            for state, count in (await storage.users.states()).items():
-                metrics.users.labels(state).set(count)
+            people = await storage.users.states()
             for task, at in (await storage.clock.successes()).items():
                 metrics.clock_success.labels(task).set(at)
+        for kind in _PEOPLE:  # also the states that nobody is in any more
+            metrics.users.labels(kind).set(people.get(kind, 0))
         metrics.outbox_pending.set(sum(row.depth for row in depths if row.state == "pending"))
         found = {(row.queue, row.state): row for row in depths}
         for queue, state in product(queues(), _STATES):

@@ -10,8 +10,8 @@ from storage.outbox import Promise
 from storage.tokens import TokenAndCode, TokenKind, derived, digest
 from storage.users import User, UserNotFound
 from workers.actor import actor
-from workers.letters import Letter
 from workers.insist import insist
+from workers.letters import Letter
 from workers.outcomes import GivenUp
 from workers.toolbox import Tools
 

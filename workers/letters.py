@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateNotFound
+from jinja2 import (
+    Environment,
+    FileSystemLoader,
+    StrictUndefined,
+    TemplateNotFound,
+    select_autoescape,
+)
 
 from ops.settings import Settings
 from workers.mailer import sender_domain
@@ -44,7 +50,7 @@ class Letters:
         self._settings = settings
         self._environment = Environment(
             loader=FileSystemLoader(FOLDER),
-            autoescape=lambda name: bool(name and name.endswith(".html")),
+            autoescape=select_autoescape(["html"]),
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
@@ -93,5 +99,5 @@ def _name(text: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    printable = "".join(character if character.isprintable() else " " for character in text)
-    return " ".join(printable.translate(_HIDDEN).split())
+    shown = text.translate(_HIDDEN)
+    return " ".join("".join(mark if mark.isprintable() else " " for mark in shown).split())

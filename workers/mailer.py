@@ -125,12 +125,19 @@ class SmtpMailer:
     async def _connect(self, client: aiosmtplib.SMTP) -> None:
         try:
             await client.connect()
-            if not client.is_ehlo_or_helo_needed:
-                pass
+            await self._greet(client)
             if self._username is not None:
                 await client.login(self._username, self._password or "")
         except (aiosmtplib.SMTPException, OSError) as error:  # no letter is to blame for these
             raise ServerAway(_said(error)) from error
+
+    @staticmethod
+    async def _greet(client: aiosmtplib.SMTP) -> None:
+        if client.is_ehlo_or_helo_needed:
+            try:
+                await client.ehlo()
+            except aiosmtplib.SMTPHeloError:
+                await client.helo()
 
 
 def _verdict(error: aiosmtplib.SMTPResponseException) -> Exception:

@@ -110,6 +110,9 @@ class Runner:
             return await self._bury(promise, f"its worker vanished {promise.crashes} times")
         if promise.overtaken:
             return await self._put_back(promise)
+        return await self._tried(promise)
+
+    async def _tried(self, promise: Promise) -> str:  # noqa: PLR0911 - each ending has its own
         try:
             await self._leased(promise)
         except asyncio.CancelledError:

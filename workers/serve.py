@@ -12,8 +12,8 @@ import dramatiq
 from dramatiq import Worker
 from dramatiq.asyncio import async_to_sync, get_event_loop_thread
 from dramatiq.middleware import AsyncIO, Middleware
+from dramatiq.middleware.middleware import MiddlewareError
 
-from ops.errors import Unavailable
 from ops.logging import get_logger
 from ops.metrics import Metrics
 from ops.settings import Settings
@@ -27,8 +27,16 @@ T = TypeVar("T")
 
 _GRACE_SECONDS = 4.0
 _WAKE_MS = 1_000
+_LOOK_SECONDS = 1.0
 
 _log = get_logger()
+
+
+class NotOpened(MiddlewareError):  # noqa: N818 - read as a sentence where it is caught
+    """The tools cannot be opened; of all exceptions Dramatiq lets only its own kind through.
+
+    A worker that started all the same would take messages and do nothing.
+    """
 
 
 class Toolbox(Middleware):
@@ -46,8 +54,11 @@ class Toolbox(Middleware):
         self._runner: Runner | None = None
 
     def before_worker_boot(self, *_: object) -> None:
-        """Open the tools on the worker's loop; raises Unavailable when a server stays away."""
-        on_loop(self._open())
+        """Open the tools on the worker's loop; raise NotOpened when a server stays away."""
+        try:
+            on_loop(self._open())
+        except Exception as error:
+            raise NotOpened(str(error)) from error
 
     def after_worker_shutdown(self, *_: object) -> None:
         """Close the tools."""
@@ -62,8 +73,9 @@ class Toolbox(Middleware):
 
     async def run(self, promise_id: str) -> None:
         """Do one promise."""
-        if self._runner:
-            await self._runner.run(UUID(promise_id))
+        if self._runner is None:
+            raise RuntimeError("the tools are not open")
+        await self._runner.run(UUID(promise_id))
 
     def quarantine(self, queue: str, reason: str, message: bytes) -> None:
         """Keep a message that cannot be read; called from a consumer's thread."""
@@ -105,14 +117,24 @@ def serve(settings: Settings, *, queues: Sequence[str], threads: int, name: str)
     worker = Worker(broker, queues=set(queues), worker_threads=threads, worker_timeout=_WAKE_MS)
     try:
         worker.start()
-    except Unavailable:
+    except NotOpened as error:
         AsyncIO().after_worker_shutdown(broker, worker)
-        raise
+        raise error.__cause__ or error from None
     _log.info("working", queues=list(queues), threads=threads)
-    stop.wait()
+    while not stop.wait(_LOOK_SECONDS):
+        if not _is_whole(worker):
+            _log.error("a thread ended, the process with it")
+            return 1
     _stop(worker, toolbox)
     broker.close()
     return 0
+
+
+def _is_whole(worker: Worker) -> bool:
+    """Whether every thread lives: a worker that lost one looks healthy and works on nothing."""
+    loop = get_event_loop_thread()
+    threads = [*worker.workers, *worker.consumers.values(), *([loop] if loop else [])]
+    return all(thread.is_alive() for thread in threads)
 
 
 def _declare(broker: Broker, toolbox: Toolbox, queues: Sequence[str]) -> None:

@@ -25,18 +25,27 @@ class SettingsInvalid(Exception):  # noqa: N818 - what is wrong is the settings
 
 
 def load(
-    environ: Mapping[str, str] | None = None, *, directory: Path | None = None, strict: bool = True
+    environ: Mapping[str, str] | None = None,
+    *,
+    directory: Path | None = None,
+    strict: bool = True,
+    running: bool = True,
 ) -> Settings:
     """Read and check all settings; raise SettingsInvalid with every mistake.
 
     `directory` is where `.env` is looked for (the working directory unless given).
     `strict=False` leaves out the rules between settings: for commands that only look.
+    `running=False` leaves out the addresses of embedded servers that run, or ran until they were
+    killed: for the command that starts them.
     """
     env = dict(os.environ if environ is None else environ)
     dotenv = read_env_file((directory or Path.cwd()) / ".env")
-    merged = with_documents_names(dotenv | env)
+    given = {name: value for name, value in (dotenv | env).items() if value.strip()}
+    merged = with_documents_names(given)
     home = Path(merged.get("OSTIARY_HOME") or declarations()["OSTIARY_HOME"].default).expanduser()
-    kept = read_env_file(home / KEYS_FILE) | read_env_file(home / STACK_FILE)
+    kept = read_env_file(home / KEYS_FILE)
+    if running:
+        kept |= read_env_file(home / STACK_FILE)
     if merged.get("DATABASE_URL"):  # never mix a database of one's own with an embedded one's roles
         kept = {name: value for name, value in kept.items() if "DATABASE_URL" not in name}
     values, mistakes = _parse(kept | merged)

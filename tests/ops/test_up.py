@@ -1,0 +1,247 @@
+"""`make up` as a newcomer runs it: one process, a card, everything stopped at the end."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from ops.child import Spawn, spawn
+from tests.factories import free_port, free_socket, new_user
+from tests.ops.stacks import ROOT, open_room, wait_until
+
+_CLEAN = ("DATABASE_URL", "REDIS_URL", "SECRET_KEYS", "OPS_TOKEN", "PORT", "OSTIARY_HOME")
+
+
+class Up:
+    """One run of `python -m ops up` in a home of its own."""
+
+    def __init__(self, home: Path, **changes: str) -> None:
+        self.home = home
+        self.port = free_port()
+        self.output = home.parent / f"output-{time.monotonic_ns()}"
+        environment = {name: text for name, text in os.environ.items() if name not in _CLEAN}
+        environment |= {"PORT": str(self.port), "OSTIARY_HOME": str(home), "WEB_PROCESSES": "1"}
+        environment |= {name.upper(): text for name, text in changes.items()}
+        with self.output.open("wb") as file:
+            how = Spawn(
+                death_signal=signal.SIGTERM, environment=environment, folder=ROOT, output=file
+            )
+            self.process = spawn([sys.executable, "-m", "ops", "up"], how)
+
+    @property
+    def text(self) -> str:
+        """Everything printed so far."""
+        return self.output.read_text(encoding="utf-8")
+
+    def await_card(self) -> str:
+        """Wait for the card and return what was printed."""
+        wait_until(lambda: "  Stop " in self.text or self.process.poll() is not None, 60)
+        assert "  Stop " in self.text, self.text
+        return self.text
+
+    def tree(self) -> list[psutil.Process]:
+        """Return the process and everything beneath it."""
+        leader = psutil.Process(self.process.pid)
+        return [leader, *leader.children(recursive=True)]
+
+    def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        """GET, or POST a body; return the JSON of the answer."""
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"}
+        url = f"http://127.0.0.1:{self.port}{path}"
+        request = urllib.request.Request(url, data, headers)
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            return json.loads(answer.read())
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> int:
+        """Stop it and return the exit code."""
+        self.process.send_signal(how)
+        return self.process.wait(15)
+
+
+@pytest.fixture
+def up() -> Iterator[Callable[..., Up]]:
+    """Run the whole service, as often as a test likes, in one home."""
+    runs: list[Up] = []
+    with open_room() as folder:
+
+        def run(**changes: str) -> Up:
+            runs.append(Up(folder / "home", **changes))
+            return runs[-1]
+
+        yield run
+        for one in runs:
+            if one.process.poll() is None:
+                one.stop(signal.SIGTERM)
+
+
+def gone(processes: list[psutil.Process]) -> bool:
+    return not [one for one in processes if one.is_running() and one.status() != "zombie"]
+
+
+def test_from_nothing_to_a_letter_and_back_to_nothing(up: Callable[..., Up]) -> None:
+    run = up()
+
+    card = run.await_card()
+    told = run.ask("/api/v1/auth/register", new_user(email="ada@example.com"))
+    mail = run.home / "mail"
+    wait_until(lambda: mail.is_dir() and bool(list(mail.glob("*.eml"))), 15)
+    processes = run.tree()
+    started = time.monotonic()
+    code = run.stop()
+
+    assert told["success"] is True
+    assert f"http://localhost:{run.port}/api/docs" in card
+    assert "curl -X POST" in card
+    assert code == 0
+    assert time.monotonic() - started < 10
+    assert len(processes) > 8
+    wait_until(lambda: gone(processes))
+    assert "ada@example.com" not in run.text.replace(card, "")
+    assert (run.home.stat().st_mode & 0o777) == 0o700
+    assert ((run.home / "keys.env").stat().st_mode & 0o777) == 0o600
+
+
+def test_the_card_s_set_up_link_opens_and_a_second_start_says_what_it_found(
+    up: Callable[..., Up],
+) -> None:
+    first = up()
+    link = re.search(r"http://localhost:\d+/setup\?token=\S+", first.await_card())
+    assert link is not None
+    url = link[0].replace("localhost", "127.0.0.1")
+    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310
+        assert b"<form" in answer.read()
+    first.ask("/api/v1/auth/register", new_user(email="kept@example.com"))
+    first.stop(signal.SIGTERM)
+
+    second = up(admin_email="root@example.com", admin_password="Correct-Horse-9")
+    card = second.await_card()
+
+    assert "PostgreSQL 18 data from" in card
+    assert "root@example.com is the administrator" in card
+    body = {"email": "kept@example.com", "password": "Correct-Horse-9"}
+    assert second.ask("/api/v1/auth/login", body)["success"] is True
+
+
+def test_a_killed_supervisor_takes_everything_along_and_the_next_start_recovers(
+    up: Callable[..., Up],
+) -> None:
+    first = up()
+    first.await_card()
+    first.ask("/api/v1/auth/register", new_user(email="kept@example.com"))
+    processes = first.tree()
+
+    first.process.kill()
+    first.process.wait()
+    wait_until(lambda: gone(processes), 20)
+    second = up()
+    second.await_card()
+
+    body = {"email": "kept@example.com", "password": "Correct-Horse-9"}
+    assert second.ask("/api/v1/auth/login", body)["success"] is True
+
+
+def test_killed_servers_and_processes_come_back_by_themselves(up: Callable[..., Up]) -> None:
+    run = up()
+    run.await_card()
+
+    for name in ("postgres", "valkey-server", "workers.relay"):
+        victims = [one for one in run.tree() if name in " ".join(one.cmdline()[:3])]
+        victims[0].kill()
+        wait_until(lambda: _is_ready(run), 30)
+
+    run.ask("/api/v1/auth/register", new_user())
+    wait_until(lambda: bool(list((run.home / "mail").glob("*.eml"))), 30)
+
+
+def _is_ready(run: Up) -> bool:
+    time.sleep(0.5)
+    try:
+        return bool(run.ask("/health/ready")["data"]["status"] == "ok")
+    except OSError:
+        return False
+
+
+def test_what_keeps_it_from_starting_is_one_line_with_the_cure(up: Callable[..., Up]) -> None:
+    with free_socket() as taken:
+        port = taken.getsockname()[1]
+        held = up(port=str(port))
+        assert held.process.wait(30) == 1
+        assert f"PORT {port} cannot be taken" in held.text
+        assert f"pid {os.getpid()}" in held.text
+
+    wrong = up(port="x", environment="moon", web_processes="-1")
+    assert wrong.process.wait(30) == 78
+    assert {line.partition("=")[0] for line in wrong.text.splitlines()} >= {
+        "PORT", "ENVIRONMENT", "WEB_PROCESSES",
+    }  # fmt: skip
+
+    weak = up(admin_email="root@example.com", admin_password="weak")
+    assert weak.process.wait(60) == 1
+    assert "at least 8 characters" in weak.text
+
+    for run in (held, wrong, weak):
+        assert "Traceback" not in run.text
+
+
+def test_a_home_that_cannot_be_written_is_told(up: Callable[..., Up], tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("a file where the folder should be")
+
+    run = up(ostiary_home=str(blocked / "home"))
+
+    assert run.process.wait(30) == 1
+    assert "OSTIARY_HOME" in run.text
+    assert "Traceback" not in run.text
+
+
+def test_a_second_start_on_the_same_home_names_the_first(up: Callable[..., Up]) -> None:
+    first = up()
+    first.await_card()
+
+    second = up()
+
+    assert second.process.wait(30) == 1
+    assert str(first.process.pid) in second.text
+    assert first.ask("/health")["success"] is True
+
+
+def test_databases_of_one_s_own_need_keys_and_are_waited_for(up: Callable[..., Up]) -> None:
+    url = f"postgresql://nobody@127.0.0.1:{free_port()}/nothing"
+
+    without_keys = up(database_url=url)
+
+    assert without_keys.process.wait(30) == 78
+    assert "SECRET_KEYS: required" in without_keys.text
+
+
+def test_doctor_of_a_running_service_finds_nothing_wrong(up: Callable[..., Up]) -> None:
+    run = up()
+    run.await_card()
+    environment = {name: text for name, text in os.environ.items() if name not in _CLEAN}
+
+    found = subprocess.run(
+        [sys.executable, "-m", "ops", "doctor", "--json"],
+        cwd=ROOT,
+        env=environment | {"OSTIARY_HOME": str(run.home), "PORT": str(run.port)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    findings = json.loads(found.stdout)
+    assert found.returncode == 0, findings
+    assert {item["name"] for item in findings} >= {
+        "settings", "disk", "postgresql", "redis", "migrations", "keys", "roles", "letters",
+    }  # fmt: skip
