@@ -95,7 +95,7 @@ async def make_app(parts: Parts) -> web.Application:
     app[SIGNING_RING] = ring
     app[REDIS] = parts.redis
     app[PAGES] = Pages(product=settings.product_name)
-    app[OPENAPI] = encoded(document(all_endpoints(settings), base_url=settings.base_url))
+    app[OPENAPI] = encoded(document(all_endpoints(settings)))
     _publish_services(app, parts, tokens, limits)
     router = Router(
         identifier=Identity(tokens, parts.database),

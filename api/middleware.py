@@ -34,6 +34,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _SANE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _MAX_AGENT = 300
+_MAX_PATH = 200
 _UNMATCHED = "unmatched"
 
 _access = get_logger("access")
@@ -121,10 +122,12 @@ class Wrapper:
         self.metrics.request_seconds.labels(method, route).observe(seconds)
         self.metrics.requests.labels(method, route, str(response.status)).inc()
         call = request[CALL]
-        _access.info(
+        # Probes come every few seconds from everywhere and say nothing while all is well.
+        write = _access.debug if route.startswith("/health") else _access.info
+        write(
             "request",
             method=method,
-            path=request.rel_url.raw_path[:200],
+            path=request.rel_url.raw_path[:_MAX_PATH],
             route=route,
             status=response.status,
             milliseconds=round(seconds * 1000, 1),

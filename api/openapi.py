@@ -67,9 +67,9 @@ _ERROR = {
 _BARE = ("/.well-known/", "/ops/")
 
 
-def document(endpoints: Iterable[Endpoint], *, base_url: str) -> dict[str, Any]:
+def document(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of the documented endpoints."""
-    spec = _Spec(base_url)
+    spec = _Spec()
     for endpoint in endpoints:
         if endpoint.documented:
             spec.add(endpoint)
@@ -80,7 +80,7 @@ def document(endpoints: Iterable[Endpoint], *, base_url: str) -> dict[str, Any]:
 class _Spec(AiohttpApiSpec):  # type: ignore[misc]  # the library is untyped
     """aiohttp-apispec, taught OpenAPI 3.1."""
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self) -> None:
         super().__init__(url=None, title="Ostiary", version=VERSION)
         self.plugin = MarshmallowPlugin(schema_name_resolver=_name_of)
         self.spec = APISpec(
@@ -92,7 +92,7 @@ class _Spec(AiohttpApiSpec):  # type: ignore[misc]  # the library is untyped
                 "description": _ABOUT,
                 "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
             },
-            servers=[{"url": base_url}],
+            servers=[{"url": "/"}],
         )
         self.plugin.map_to_openapi_type(Time, "string", "date-time")
         self.spec.components.schema("Meta", _META)

@@ -11,6 +11,7 @@ from ops.metrics import Metrics
 from ops.settings import Settings
 from ops.start import until_reachable
 from storage.database import Database
+from storage.migrate import check_migrated
 from storage.redis import Redis
 
 
@@ -51,6 +52,7 @@ async def open_parts(
         stack.push_async_callback(redis.close)
         database = await until_reachable("PostgreSQL", open_database)
         stack.push_async_callback(database.close)
+        await until_reachable("a migrated database", lambda: check_migrated(database))
         database.ring_with(redis.ring_relay)
         await until_reachable("Redis", redis.ping)
         hasher = Hasher(metrics, slots=_slots(settings), cost=cost)

@@ -4,12 +4,13 @@ import argparse
 import asyncio
 import dataclasses
 import json
+import os
 import sys
 from collections.abc import Awaitable, Callable
 
 from ops.errors import Problem
 from ops.settings import Settings, SettingsInvalid, load
-from ops.start import EX_CONFIG, until_reachable
+from ops.start import EX_CONFIG, stop_on_signals, until_reachable
 from storage import check as checks
 from storage.migrate import MigrationError, Migrator, create
 
@@ -41,7 +42,11 @@ async def _migrate(settings: Settings, _: argparse.Namespace) -> int:
         print(f"{len(applied)} migrations applied" if applied else "the database is up to date")
         return 0
 
-    return await until_reachable("PostgreSQL", migrate)
+    code = await until_reachable("PostgreSQL", migrate)
+    if "HONCHO_PROCESS_NAME" in os.environ:
+        # honcho takes a release line for a process like any other, and ends all when one ends.
+        await stop_on_signals().wait()
+    return code
 
 
 async def _rollback(settings: Settings, args: argparse.Namespace) -> int:

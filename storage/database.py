@@ -151,7 +151,10 @@ class Storage:
 
     async def newest_migration(self) -> str:
         """Return the version of the newest applied migration, empty when there is none."""
-        return str(await self._connection.fetchval(NEWEST_MIGRATION))
+        try:
+            return str(await self._connection.fetchval(NEWEST_MIGRATION))
+        except asyncpg.UndefinedTableError:
+            return ""
 
 
 class Database:

@@ -16,8 +16,9 @@ from urllib.parse import unquote, urlsplit
 
 import asyncpg
 
+from ops.errors import Kind, Unavailable
 from ops.settings import Settings
-from storage.database import DatabaseAway
+from storage.database import Database, DatabaseAway
 from storage.grants import grant
 
 FOLDER = Path(__file__).parent / "migrations"
@@ -109,6 +110,23 @@ def create(name: str, folder: Path = FOLDER) -> Path:
     path = folder / f"{datetime.now(UTC):%Y%m%d%H%M%S}_{slug}.sql"
     path.write_text("-- migrate:up\n\n-- migrate:down\n", encoding="utf-8")
     return path
+
+
+class NotMigrated(Unavailable, kind=Kind.UNAVAILABLE, code="SERVICE_UNAVAILABLE"):
+    """The database lacks migrations of this release. Run: python -m storage migrate"""  # noqa: D400
+
+
+async def check_migrated(database: Database) -> str:
+    """Return the version the database is at; raise NotMigrated when this release needs a newer."""
+    newest = max(item.version for item in read())
+    async with database.reading() as storage:
+        applied = await storage.newest_migration()
+    if applied < newest:
+        raise NotMigrated(
+            f"the database is at migration {applied or 'none'}, this release needs {newest};"
+            " run python -m storage migrate"
+        )
+    return applied
 
 
 class Migrator:

@@ -63,7 +63,7 @@ class Broker(RedisBroker):
             socket_connect_timeout=_SOCKET_SECONDS,
             retry=Retry(NoBackoff(), _REPETITIONS),
         )
-        super().__init__(
+        super().__init__(  # type: ignore[no-untyped-call]
             client=client,
             middleware=list(middleware),
             maintenance_chance=_ALWAYS,

@@ -11,5 +11,5 @@ from ops.settings import load
 def files() -> dict[str, str]:
     """Return the text of each generated file by its name."""
     settings = load({}, strict=False)
-    text = json.dumps(document(all_endpoints(settings), base_url="/"), indent=2)
+    text = json.dumps(document(all_endpoints(settings)), indent=2)
     return {"openapi.json": f"{text}\n", "ERRORS.md": markdown()}

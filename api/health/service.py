@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ops.errors import Unavailable
 from storage.database import Database
-from storage.migrate import read
+from storage.migrate import NotMigrated, check_migrated
 from storage.redis import Redis
 
 _TIMEOUT = 1.2
@@ -47,7 +47,6 @@ class HealthService:
     def __init__(self, *, database: Database, redis: Redis) -> None:
         self._database = database
         self._redis = redis
-        self._newest = max(item.version for item in read())
         self.draining = False
 
     async def ready(self) -> Health:
@@ -89,11 +88,10 @@ class HealthService:
         return "answers"
 
     async def _migrations(self) -> str:
-        async with self._database.reading() as storage:
-            applied = await storage.newest_migration()
-        if applied < self._newest:
-            return f"! at {applied or 'none'}, this release needs {self._newest}"
-        return f"at {applied}"
+        try:
+            return f"at {await check_migrated(self._database)}"
+        except NotMigrated as problem:
+            return f"! {problem.message}"
 
     async def _outbox(self) -> str:
         async with self._database.reading() as storage:

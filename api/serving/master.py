@@ -46,6 +46,7 @@ class Master:
         self._wait = _FIRST_WAIT
         self._stopping = False
         self._replacing = False
+        self._answered = False
         self._wake, self._waker = socket.socketpair()
         self._wake.setblocking(False)
         self._waker.setblocking(False)
@@ -73,9 +74,12 @@ class Master:
         while not self._stopping:
             self._sleep(self._next_due())
             for child in list(self._children.values()):
+                self._answered = self._answered or self._is_ready(child, seconds=0)
                 code = child.process.poll()
                 if code is not None:
-                    if code == os.EX_CONFIG:
+                    # Wrong settings, or a server that stayed away from the start: nobody is helped
+                    # by trying again in here, whoever started us sees why we end.
+                    if code == os.EX_CONFIG or not self._answered:
                         return code
                     self._plan(child, code)
             self._start_due()
@@ -133,13 +137,16 @@ class Master:
                 return
         _log.info("web processes replaced", count=len(self._children))
 
-    def _is_ready(self, child: _Child) -> bool:
+    def _is_ready(self, child: _Child, *, seconds: float = _READY_SECONDS) -> bool:
+        """Wait for a child to say that it answers; it says so once."""
         with selectors.DefaultSelector() as selector:
             selector.register(child.ready, selectors.EVENT_READ)
-            deadline = time.monotonic() + _READY_SECONDS
-            while time.monotonic() < deadline and not self._stopping:
-                if selector.select(0.2):
+            deadline = time.monotonic() + seconds
+            while not self._stopping:
+                if selector.select(min(seconds, 0.2)):
                     return os.read(child.ready, 16).startswith(b"ready")
+                if time.monotonic() >= deadline:
+                    break
         return False
 
     def _end(self, *children: _Child) -> None:

@@ -4,7 +4,6 @@ A kind is a function from text to value that raises ValueError with a sentence n
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,9 +19,15 @@ E = TypeVar("E", bound=StrEnum)
 Kind = Callable[[str], T]
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-_DURATION = re.compile(r"(\d+)([smhd]?)")
+_DURATION = re.compile(r"([0-9]{1,12})([smhd]?)")
+_NUMBER = re.compile(r"-?[0-9]{1,18}")
+_RATE = re.compile(r"([0-9]{1,7})/([0-9]*[smhd]|[0-9]+)")
+_ORIGIN = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _MIN_KEY_BYTES = 32
+_MOST_EVENTS = 1_000_000
+_LAST_PORT = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,9 @@ class Rate:
 
 
 def text(value: str) -> str:
-    """Take any text."""
+    """Take one line of any text."""
+    if _CONTROL.search(value):
+        raise ValueError("write one line without control characters")
     return value
 
 
@@ -52,7 +59,7 @@ def integer(low: int, high: int) -> Kind[int]:
     """Take a whole number from low to high."""
 
     def parse(value: str) -> int:
-        if not re.fullmatch(r"-?\d+", value) or not low <= int(value) <= high:
+        if not _NUMBER.fullmatch(value) or not low <= int(value) <= high:
             raise ValueError(f"write a whole number from {low} to {high}")
         return int(value)
 
@@ -76,15 +83,15 @@ def rate(value: str) -> Rate | None:
     """Take 100/15m, or off for no limit (None)."""
     if value.lower() == "off":
         return None
-    count, slash, window = value.partition("/")
+    match = _RATE.fullmatch(value)
+    limit, window = (int(match[1]), match[2]) if match else (0, "0")
     try:
-        if not slash or not 1 <= int(count) <= 1_000_000:
-            raise ValueError
-        return Rate(
-            int(count), duration(1, 86_400)(window if window[:1].isdigit() else f"1{window}")
-        )
+        seconds = duration(1, 86_400)(window if window[0].isdigit() else f"1{window}")
     except ValueError:
-        raise ValueError("write a rate such as 100/15m, or off") from None
+        limit = 0
+    if not 1 <= limit <= _MOST_EVENTS:
+        raise ValueError("write a rate such as 100/15m, or off")
+    return Rate(limit, seconds)
 
 
 def choice(options: type[E]) -> Kind[E]:
@@ -103,11 +110,15 @@ def url(*schemes: str) -> Kind[str]:
     """Take an absolute URL with one of the schemes; empty means not set."""
 
     def parse(value: str) -> str:
-        parts = urlsplit(value)
         try:
+            parts = urlsplit(value)
             _ = parts.port
         except ValueError:
-            raise ValueError("the port of this URL is no number from 1 to 65535") from None
+            raise ValueError(
+                "write the port of this URL as a number from 1 to 65535, an IPv6 address in [ ]"
+            ) from None
+        if _CONTROL.search(value):
+            raise ValueError("write this URL in one line without control characters")
         if parts.scheme not in schemes or not (parts.netloc or parts.path or parts.query):
             raise ValueError(
                 "write a URL that starts with " + " or ".join(f"{s}://" for s in schemes)
@@ -121,11 +132,12 @@ def origin(value: str) -> str:
     """Take scheme://host[:port] of a web origin, without path; empty means not set."""
     if not value:
         return ""
-    parts = urlsplit(value.rstrip("/"))
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path or parts.query:
-        raise ValueError("write an address such as https://auth.example.com, without a path")
-    _ = parts.port
-    return f"{parts.scheme}://{parts.netloc}".lower()
+    match = _ORIGIN.fullmatch(value.rstrip("/"))
+    if not match or int((match[2] or ":1")[1:]) not in range(1, _LAST_PORT + 1):
+        raise ValueError(
+            "write an address such as https://auth.example.com, without path or sign-in"
+        )
+    return match[0].lower()
 
 
 def origins(value: str) -> tuple[str, ...]:
@@ -160,7 +172,7 @@ def _secret_key(item: str) -> SecretKey:
         raise ValueError("write id:base64, the id of letters and digits (make one: make key)")
     try:
         material = base64.b64decode(encoded, altchars=b"-_", validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii.Error is one, text that is not ASCII makes another
         raise ValueError(f"the key {key_id} is not base64 (make one: make key)") from None
     if len(material) < _MIN_KEY_BYTES:
         raise ValueError(f"the key {key_id} is shorter than 32 bytes (make one: make key)")

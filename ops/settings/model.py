@@ -1,85 +1,23 @@
 """Every setting: its name, kind, default, help and the older names it also answers to."""
 
 import os
-from dataclasses import dataclass, field, fields
-from enum import StrEnum
+from dataclasses import dataclass, fields
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Any
 
 from ops.crypto import KeyRing, SecretKey
 from ops.settings import kinds
+from ops.settings.declare import (
+    Declaration,
+    Environment,
+    LogFormat,
+    LogLevel,
+    SecurityProfile,
+    setting,
+)
 from ops.settings.kinds import Rate
 
 _DAY = 86_400
-
-
-class Environment(StrEnum):
-    """Where this runs; production refuses what is only good for trying things out."""
-
-    DEVELOPMENT = "development"
-    PRODUCTION = "production"
-    TEST = "test"
-
-
-class SecurityProfile(StrEnum):
-    """`seed` follows the documents' rules, `strict` follows NIST SP 800-63B-4."""
-
-    SEED = "seed"
-    STRICT = "strict"
-
-
-class LogLevel(StrEnum):
-    """The least grave events that are written."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-class LogFormat(StrEnum):
-    """`auto` is text in development and one JSON object a line elsewhere."""
-
-    AUTO = "auto"
-    JSON = "json"
-    TEXT = "text"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Declaration:
-    """What one setting is, kept as metadata of its field."""
-
-    kind: kinds.Kind[Any]
-    default: str
-    help: str
-    section: str
-    aliases: tuple[str, ...] = ()
-    secret: bool = False
-    example: str = ""
-
-
-def setting(  # noqa: PLR0913 - one row of a table
-    kind: kinds.Kind[Any],
-    default: str,
-    help: str,  # noqa: A002 - the word of argparse and prometheus
-    *,
-    section: str,
-    aliases: tuple[str, ...] = (),
-    secret: bool = False,
-    example: str = "",
-) -> Any:
-    """Declare one setting; secrets stay out of every repr."""
-    declaration = Declaration(
-        kind=kind,
-        default=default,
-        help=help,
-        section=section,
-        aliases=aliases,
-        secret=secret,
-        example=example,
-    )
-    return field(repr=not secret, metadata={"setting": declaration})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +134,10 @@ class Settings:
     )
 
     security_profile: SecurityProfile = setting(
-        kinds.choice(SecurityProfile), "seed", "seed or strict (docs/security.md)", section="Auth"
+        kinds.choice(SecurityProfile),
+        "seed",
+        "rules of passwords and registration; seed is the only profile so far",
+        section="Auth",
     )
     token_audience: str = setting(kinds.text, "ostiary", "`aud` of access tokens", section="Auth")
     access_token_ttl: int = setting(

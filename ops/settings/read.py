@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from base64 import b64encode
 from collections.abc import Mapping
 from hashlib import sha256
@@ -14,6 +15,15 @@ from ops.settings.rules import broken_rules
 
 KEYS_FILE = "keys.env"
 STACK_FILE = "run/stack.env"
+
+# One line of `.env`: what follows a closing quote, or ` #`, is a comment.
+_LINE = re.compile(
+    r"""\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*="""
+    r"""(?:\s*"(?P<double>[^"]*)"\s*(?:\#.*)?|\s*'(?P<single>[^']*)'\s*(?:\#.*)?"""
+    r"""|(?P<plain>(?:(?!\s\#).)*)(?:\s\#.*)?)"""
+)
+# The documents show values such as <email_service>.
+_PLACEHOLDER = re.compile(r"<[a-z_ -]+>")
 
 
 class SettingsInvalid(Exception):  # noqa: N818 - what is wrong is the settings
@@ -40,47 +50,57 @@ def load(
     """
     env = dict(os.environ if environ is None else environ)
     dotenv = read_env_file((directory or Path.cwd()) / ".env")
-    given = {name: value for name, value in (dotenv | env).items() if value.strip()}
-    merged = with_documents_names(given)
+    merged = with_documents_names(_given(dotenv, env))
     home = Path(merged.get("OSTIARY_HOME") or declarations()["OSTIARY_HOME"].default).expanduser()
     kept = read_env_file(home / KEYS_FILE)
     if running:
         kept |= read_env_file(home / STACK_FILE)
-    if merged.get("DATABASE_URL"):  # never mix a database of one's own with an embedded one's roles
+    if any("DATABASE_URL" in name for name in merged):
+        # Never mix a database of one's own with an embedded one's roles.
         kept = {name: value for name, value in kept.items() if "DATABASE_URL" not in name}
     values, mistakes = _parse(kept | merged)
+    warnings = (*_unknown_names(dotenv), *_placeholders(dotenv))
+    settings = Settings(**values, warnings=warnings)
+    if strict:
+        told = tuple(mistakes)  # What cannot be read is told once, not again as missing.
+        mistakes += [text for text in broken_rules(settings, merged) if not _same(text, told)]
     if mistakes:
         raise SettingsInvalid(mistakes)
-    settings = Settings(**values, warnings=_unknown_names(dotenv))
-    broken = broken_rules(settings, merged) if strict else []
-    if broken:
-        raise SettingsInvalid(broken)
     return settings
+
+
+def _given(dotenv: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
+    """Return what was set, empty values left out; the environment wins under any of the names."""
+    own = {alias: name for name, declared in declarations().items() for alias in declared.aliases}
+    said = {own.get(name, name) for name, value in env.items() if value.strip()}
+    left = {name: value for name, value in dotenv.items() if own.get(name, name) not in said}
+    return {name: value for name, value in (left | env).items() if value.strip()}
+
+
+def _same(sentence: str, told: tuple[str, ...]) -> bool:
+    name = re.split("[=:,]", sentence)[0]
+    return any(re.split("[=:]", mistake)[0] == name for mistake in told)
 
 
 def read_env_file(path: Path) -> dict[str, str]:
     """Read NAME=value lines; # comments, quotes and `export` are understood; no file is empty."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsInvalid([f"{path} cannot be read: {error}"]) from error
+        cure = "make it a text file in UTF-8 that this account may read"
+        raise SettingsInvalid([f"{path} cannot be read ({error}); {cure}"]) from error
     pairs = (_pair(line) for line in lines)
     return {name: value for name, value in pairs if name}
 
 
 def _pair(line: str) -> tuple[str, str]:
-    line = line.strip().removeprefix("export ")
-    name, equals, value = line.partition("=")
-    if line.startswith("#") or not equals:
+    match = _LINE.fullmatch(line)
+    if match is None:
         return "", ""
-    value = value.strip()
-    if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
-        value = value[1:-1]
-    else:
-        value = value.split(" #")[0].rstrip()
-    return name.strip(), value
+    quoted = match["double"] if match["double"] is not None else match["single"]
+    return match["name"], match["plain"].strip() if quoted is None else quoted
 
 
 def with_documents_names(given: Mapping[str, str]) -> dict[str, str]:
@@ -89,7 +109,7 @@ def with_documents_names(given: Mapping[str, str]) -> dict[str, str]:
     for name, declaration in declarations().items():
         for alias in declaration.aliases:
             if names.get(alias):
-                names.setdefault(name, names[alias])
+                names.setdefault(name, "" if _PLACEHOLDER.fullmatch(names[alias]) else names[alias])
     if names.get("DB_HOST"):
         names.setdefault("DATABASE_URL", _database_url(names))
     if names.get("REDIS_HOST"):
@@ -116,9 +136,19 @@ def _parse(given: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
         try:
             values[name.lower()] = declaration.kind(text)
         except ValueError as error:
+            values[name.lower()] = declaration.kind(declaration.default)
             shown = "" if declaration.secret else f"={text}"
             mistakes.append(f"{name}{shown}: {error}")
     return values, mistakes
+
+
+def _placeholders(dotenv: Mapping[str, str]) -> tuple[str, ...]:
+    aliases = {alias for declared in declarations().values() for alias in declared.aliases}
+    return tuple(
+        f"{name}={value} in .env is a placeholder, taken as not set; write its value or remove it"
+        for name, value in dotenv.items()
+        if name in aliases and _PLACEHOLDER.fullmatch(value)
+    )
 
 
 def _unknown_names(dotenv: Mapping[str, str]) -> tuple[str, ...]:

@@ -10,11 +10,14 @@ _EXAMPLES = ("change-this", "changeme", "your-", "<secure", "example", "secret-k
 
 Rule = Callable[[Settings, Mapping[str, str]], str | None]
 
+_SECRETS = ("JWT_SECRET", "OPS_TOKEN", "ADMIN_PASSWORD", "DB_PASSWORD")
+
 
 def broken_rules(settings: Settings, given: Mapping[str, str]) -> list[str]:
     """Return one sentence per broken rule; `given` are the raw values, for aliases."""
     rules = (*_ALWAYS, *(_IN_PRODUCTION if settings.in_production else ()))
-    return [sentence for rule in rules if (sentence := rule(settings, given))]
+    broken = [sentence for rule in rules if (sentence := rule(settings, given))]
+    return broken + (_example_secrets(given) if settings.in_production else [])
 
 
 def _keys_for_own_database(settings: Settings, given: Mapping[str, str]) -> str | None:
@@ -62,14 +65,15 @@ def _letters_leave(settings: Settings, _: Mapping[str, str]) -> str | None:
     return None
 
 
-def _no_example_secrets(_: Settings, given: Mapping[str, str]) -> str | None:
-    for name in ("JWT_SECRET", "OPS_TOKEN", "ADMIN_PASSWORD"):
-        value = given.get(name, "")
-        if any(mark in value.lower() for mark in _EXAMPLES):
-            return f"{name}: this is the value of an example; make your own (`make key`)"
-        if name == "JWT_SECRET" and value and len(value) < _MIN_SECRET:
-            return "JWT_SECRET: shorter than 32 characters; use SECRET_KEYS (`make key`)"
-    return None
+def _example_secrets(given: Mapping[str, str]) -> list[str]:
+    broken = [
+        f"{name}: this is the value of an example; make your own (`make key`)"
+        for name in _SECRETS
+        if any(mark in given.get(name, "").lower() for mark in _EXAMPLES)
+    ]
+    if 0 < len(given.get("JWT_SECRET", "")) < _MIN_SECRET:
+        broken.append("JWT_SECRET: shorter than 32 characters; use SECRET_KEYS (`make key`)")
+    return broken
 
 
 def _ops_guarded(settings: Settings, _: Mapping[str, str]) -> str | None:
@@ -84,6 +88,5 @@ _IN_PRODUCTION: tuple[Rule, ...] = (
     _no_wildcard_origin,
     _failures_limited,
     _letters_leave,
-    _no_example_secrets,
     _ops_guarded,
 )

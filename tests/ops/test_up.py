@@ -22,6 +22,23 @@ from tests.ops.stacks import ROOT, open_room, wait_until
 _CLEAN = ("DATABASE_URL", "REDIS_URL", "SECRET_KEYS", "OPS_TOKEN", "PORT", "OSTIARY_HOME")
 
 
+def post(port: int, path: str, body: dict[str, Any] | None = None) -> Any:
+    """POST a body, or GET without one; return the JSON of the answer."""
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data, headers)
+    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+        return json.loads(answer.read())
+
+
+def ready(port: int) -> bool:
+    """Say whether a service answers that all is well."""
+    try:
+        return bool(post(port, "/health/ready")["data"]["status"] == "ok")
+    except OSError:
+        return False
+
+
 class Up:
     """One run of `python -m ops up` in a home of its own."""
 
@@ -56,12 +73,7 @@ class Up:
 
     def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """GET, or POST a body; return the JSON of the answer."""
-        data = None if body is None else json.dumps(body).encode()
-        headers = {"Content-Type": "application/json"}
-        url = f"http://127.0.0.1:{self.port}{path}"
-        request = urllib.request.Request(url, data, headers)
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-            return json.loads(answer.read())
+        return post(self.port, path, body)
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> int:
         """Stop it and return the exit code."""
@@ -158,18 +170,11 @@ def test_killed_servers_and_processes_come_back_by_themselves(up: Callable[..., 
     for name in ("postgres", "valkey-server", "workers.relay"):
         victims = [one for one in run.tree() if name in " ".join(one.cmdline()[:3])]
         victims[0].kill()
-        wait_until(lambda: _is_ready(run), 30)
+        victims[0].wait(10)
+        wait_until(lambda: ready(run.port), 30)
 
     run.ask("/api/v1/auth/register", new_user())
     wait_until(lambda: bool(list((run.home / "mail").glob("*.eml"))), 30)
-
-
-def _is_ready(run: Up) -> bool:
-    time.sleep(0.5)
-    try:
-        return bool(run.ask("/health/ready")["data"]["status"] == "ok")
-    except OSError:
-        return False
 
 
 def test_what_keeps_it_from_starting_is_one_line_with_the_cure(up: Callable[..., Up]) -> None:

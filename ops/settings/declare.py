@@ -1,0 +1,74 @@
+"""How a setting is declared, and the choices that some of them offer."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from ops.settings import kinds
+
+
+class Environment(StrEnum):
+    """Where this runs; production refuses what is only good for trying things out."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+    TEST = "test"
+
+
+class SecurityProfile(StrEnum):
+    """`seed` follows the documents' rules; the profile of NIST SP 800-63B-4 is still to come."""
+
+    SEED = "seed"
+
+
+class LogLevel(StrEnum):
+    """The least grave events that are written."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """`auto` is text in development and one JSON object a line elsewhere."""
+
+    AUTO = "auto"
+    JSON = "json"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declaration:
+    """What one setting is, kept as metadata of its field."""
+
+    kind: kinds.Kind[Any]
+    default: str
+    help: str
+    section: str
+    aliases: tuple[str, ...] = ()
+    secret: bool = False
+    example: str = ""
+
+
+def setting(  # noqa: PLR0913 - one row of a table
+    kind: kinds.Kind[Any],
+    default: str,
+    help: str,  # noqa: A002 - the word of argparse and prometheus
+    *,
+    section: str,
+    aliases: tuple[str, ...] = (),
+    secret: bool = False,
+    example: str = "",
+) -> Any:
+    """Declare one setting; secrets stay out of every repr."""
+    declaration = Declaration(
+        kind=kind,
+        default=default,
+        help=help,
+        section=section,
+        aliases=aliases,
+        secret=secret,
+        example=example,
+    )
+    return field(repr=not secret, metadata={"setting": declaration})
