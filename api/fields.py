@@ -21,6 +21,9 @@ class Email(Text):
         "invalid": "Not a valid e-mail address."
     }
 
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(metadata={"format": "email", "maxLength": _MAX_EMAIL}, **kwargs)
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
         try:

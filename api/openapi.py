@@ -14,11 +14,23 @@ from marshmallow import Schema
 
 from api.access import OpsToken, Public
 from api.envelope import STATUSES
-from api.problems import BadRequest, Internal, Invalid, InvalidToken, TooMany, Unauthorized
+from api.problems import (
+    BadRequest,
+    Internal,
+    Invalid,
+    InvalidToken,
+    NotAcceptable,
+    PayloadTooLarge,
+    TooMany,
+    TooSlow,
+    Unauthorized,
+    UnsupportedMediaType,
+)
 from api.routing import Endpoint
 from api.schemas import Time
 from ops.errors import Problem, Unavailable
 from ops.version import VERSION
+from storage.idempotency import ClaimLost, InFlight, KeyReused
 
 _ABOUT = """\
 Self-hosted user management and authentication.
@@ -202,9 +214,13 @@ _META_EXAMPLE = {
 
 
 def _problems(endpoint: Endpoint) -> dict[int, set[type[Problem]]]:
-    problems: set[type[Problem]] = {*endpoint.problems, Internal, Unavailable}
+    problems: set[type[Problem]] = {*endpoint.problems, BadRequest, Internal, Unavailable}
+    if endpoint.path.startswith("/api/"):
+        problems.add(NotAcceptable)
     if endpoint.takes:
-        problems |= {Invalid, BadRequest}
+        problems |= {Invalid, PayloadTooLarge, TooSlow, UnsupportedMediaType}
+    if endpoint.idempotent:
+        problems |= {ClaimLost, InFlight, KeyReused}
     if endpoint.limited:
         problems.add(TooMany)
     if not isinstance(endpoint.access, Public):

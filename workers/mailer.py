@@ -142,10 +142,10 @@ class SmtpMailer:
 
 def _verdict(error: aiosmtplib.SMTPResponseException) -> Exception:
     said = one_line(f"{error.code} {error.message}", _ANSWER_LENGTH)
-    if error.code >= _PERMANENT:
-        return GivenUp(said)
     if error.code in _SERVER_CODES:
         return ServerAway(said)
+    if error.code >= _PERMANENT:
+        return GivenUp(said)
     return RuntimeError(said)
 
 

@@ -1,8 +1,8 @@
 """Logs: one line an event, with request and job ids, and nothing in it that must not leave.
 
 JSON in production, readable text in development; four categories (access, security, application,
-error) that can also be written to rotated files. Secrets, tokens and addresses are masked in the
-finished line, so that no code path can forget it.
+error) that can also be written to rotated files. Secrets, tokens and addresses are masked where the
+line is made, so that no code path can forget it.
 """
 
 import logging
@@ -111,7 +111,7 @@ class _Bridge(logging.Handler):
         """Log the record under its level, the library's name as a field."""
         try:
             message = record.getMessage()
-        except (TypeError, ValueError):  # a library's wrong format string must not cost the line
+        except Exception:  # noqa: BLE001 - a library's wrong format string must not cost the line
             message = str(record.msg)
         level = min(max(record.levelno // 10 * 10, 10), 40)
         get_logger().log(level, message, logger=record.name, exc_info=record.exc_info or None)

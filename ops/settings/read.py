@@ -69,7 +69,7 @@ def load(
     return settings
 
 
-def _given(dotenv: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
+def _given(dotenv: dict[str, str], env: dict[str, str]) -> dict[str, str]:
     """Return what was set, empty values left out; the environment wins under any of the names."""
     own = {alias: name for name, declared in declarations().items() for alias in declared.aliases}
     said = {own.get(name, name) for name, value in env.items() if value.strip()}
@@ -108,8 +108,8 @@ def with_documents_names(given: Mapping[str, str]) -> dict[str, str]:
     names = dict(given)
     for name, declaration in declarations().items():
         for alias in declaration.aliases:
-            if names.get(alias):
-                names.setdefault(name, "" if _PLACEHOLDER.fullmatch(names[alias]) else names[alias])
+            if names.get(alias) and not _PLACEHOLDER.fullmatch(names[alias]):
+                names.setdefault(name, names[alias])
     if names.get("DB_HOST"):
         names.setdefault("DATABASE_URL", _database_url(names))
     if names.get("REDIS_HOST"):

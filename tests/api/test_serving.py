@@ -63,7 +63,7 @@ def children(process: subprocess.Popen[bytes]) -> set[int]:
 
 async def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - other processes set no event of ours
             await asyncio.sleep(0.05)
 
 

@@ -191,7 +191,7 @@ async def test_an_answer_in_no_known_encoding_becomes_one_printable_line() -> No
             said.append(await reader.readline())
         await reader.readuntil(b"\r\n.\r\n")
         writer.write(b"250 re\xe7u\x00 \x1b[1m\r\n")
-        await reader.read()
+        await reader.readline()
 
     async with speaking(speak) as url:
         answer = await SmtpMailer(url).send(letter())

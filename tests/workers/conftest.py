@@ -1,0 +1,96 @@
+"""What tests of the workers share: people, promises, processes."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from api.parts import Parts
+from storage.jobs import Job
+from storage.outbox import Promise
+from tests.workers.processes import Start, starting
+from tests.workers.smtp import Sink, listening
+from workers.toolbox import Tools
+
+Put = Callable[..., Awaitable[UUID]]
+Row = Callable[[UUID], Awaitable[Any]]
+AddUser = Callable[..., Awaitable[UUID]]
+Hold = Callable[[UUID], Awaitable[Promise]]
+
+
+@pytest.fixture
+def put(tools: Tools) -> Put:
+    """Promise a job in a transaction of its own."""
+
+    async def putting(job: Job, *, handed_over: bool = False) -> UUID:
+        async with tools.database.transaction() as storage:
+            promise_id = await storage.outbox.put(job)
+        if handed_over:
+            async with tools.database.reading() as storage:
+                await storage.outbox.claim_due(1_000)
+                await storage.outbox.handed_over([promise_id])
+        return promise_id
+
+    return putting
+
+
+@pytest.fixture
+def row(owner: Any) -> Row:
+    """Look at a promise as it lies in the outbox."""
+
+    async def looking(promise_id: UUID) -> Any:
+        return await owner.fetchrow(
+            "SELECT *, extract(epoch FROM available_at - now())::float8 AS seconds"
+            " FROM outbox WHERE id = $1",
+            promise_id,
+        )
+
+    return looking
+
+
+@pytest.fixture
+def hold(tools: Tools, owner: Any) -> Hold:
+    """Claim a promise as a worker does."""
+
+    async def holding(promise_id: UUID) -> Promise:
+        async with tools.database.reading() as storage:
+            promise = await storage.outbox.claim_run(promise_id, holder=promise_id, lease=15)
+        assert promise
+        return promise
+
+    return holding
+
+
+@pytest.fixture
+def add_user(parts: Parts, tools: Tools) -> AddUser:
+    """Make a person, past every rule of registration."""
+
+    async def adding(**changes: str) -> UUID:
+        facts = {
+            "email": "ada@example.com",
+            "password_hash": "none",
+            "first_name": "Ada",
+            "last_name": "Lovelace",
+        }
+        async with parts.database.transaction() as storage:
+            return await storage.users.add(**(facts | changes))
+
+    return adding
+
+
+@pytest.fixture(scope="module")
+async def sink() -> AsyncIterator[Sink]:
+    """Take letters on a port of 127.0.0.1."""
+    async with listening(Sink()) as running:
+        yield running
+
+
+@pytest.fixture
+def start(environ: dict[str, str], migrated: None) -> Any:
+    """Start processes as production does; they end with the test."""
+    with starting(environ) as start_process:
+        yield start_process
+
+
+__all__ = ["AddUser", "Hold", "Put", "Row", "Start"]
