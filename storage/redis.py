@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable
 from typing import Any, TypeVar
 
+from redis.asyncio import BlockingConnectionPool
 from redis.asyncio import Redis as Client
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -20,6 +21,7 @@ from ops.metrics import Metrics
 T = TypeVar("T")
 
 _TIMEOUT = 0.1
+_CONNECTIONS = 8
 _OPEN_SECONDS = 1.0
 
 RELAY_BELL = "ostiary:bell:relay"
@@ -33,13 +35,17 @@ class Redis:
     """A client that answers or gives up within 100 ms."""
 
     def __init__(self, url: str, metrics: Metrics) -> None:
-        self._client = Client.from_url(
+        # A few connections carry everything: a burst queues here for microseconds instead of
+        # opening hundreds of sockets at once.
+        pool = BlockingConnectionPool.from_url(
             url,
+            max_connections=_CONNECTIONS,
+            timeout=_TIMEOUT,
             socket_timeout=_TIMEOUT,
             socket_connect_timeout=_TIMEOUT,
             retry=Retry(NoBackoff(), 0),
-            health_check_interval=0,
         )
+        self._client = Client.from_pool(pool)
         # A blocking command waits longer than any other may take.
         self._waiting = Client.from_url(
             url, socket_connect_timeout=_TIMEOUT, retry=Retry(NoBackoff(), 0)
