@@ -6,7 +6,7 @@ from typing import Protocol
 
 from aiohttp import hdrs, web
 
-from api.context import CALL
+from api.context import CALL, Principal
 from api.problems import Unauthorized
 
 _BEARER = "bearer "
@@ -41,8 +41,7 @@ class SignedIn:
 
     def check(self, request: web.Request) -> None:
         """Raise Unauthorized unless the caller is signed in."""
-        if request[CALL].principal is None:
-            raise Unauthorized
+        principal_of(request)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +56,14 @@ class OpsToken:
         given = bearer(request) or ""
         if not self.token or not hmac.compare_digest(given.encode(), self.token.encode()):
             raise Unauthorized("Send OPS_TOKEN as Authorization: Bearer.")
+
+
+def principal_of(request: web.Request) -> Principal:
+    """Return the signed-in caller; raise Unauthorized when there is none."""
+    principal = request[CALL].principal
+    if principal is None:
+        raise Unauthorized
+    return principal
 
 
 def bearer(request: web.Request) -> str | None:

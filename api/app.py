@@ -29,6 +29,9 @@ from api.pages.render import PAGES, Pages
 from api.parts import Parts
 from api.reading import LARGE
 from api.routing import Endpoint, Router, Routes
+from api.sessions.handlers import SESSIONS
+from api.sessions.handlers import routes as session_routes
+from api.sessions.service import SessionLives, SessionService
 from api.setup.handlers import SETUP
 from api.setup.handlers import pages as setup_pages
 from api.setup.service import SetupService
@@ -42,6 +45,7 @@ def all_routes(settings: Settings) -> list[Routes]:
     """Return every endpoint there is under these settings."""
     routes = [
         auth_routes,
+        session_routes,
         email_routes,
         well_known,
         health_routes,
@@ -109,13 +113,19 @@ async def make_app(parts: Parts) -> web.Application:
 
 def _publish_services(app: web.Application, parts: Parts, tokens: Tokens, limits: Limits) -> None:
     database, hasher, keys = parts.database, parts.hasher, parts.keys
+    lives = SessionLives(
+        idle=parts.settings.refresh_token_ttl, absolute=parts.settings.session_absolute_ttl
+    )
     app[AUTH] = AuthService(
         database=database,
         hasher=hasher,
         tokens=tokens,
         limits=limits,
         metrics=parts.metrics,
-        session_seconds=parts.settings.refresh_token_ttl,
+        lives=lives,
+    )
+    app[SESSIONS] = SessionService(
+        database=database, tokens=tokens, metrics=parts.metrics, lives=lives
     )
     app[EMAILS] = EmailService(database=database, keys=keys, metrics=parts.metrics)
     app[SETUP] = SetupService(database=database, hasher=hasher, keys=keys)

@@ -27,6 +27,8 @@ from storage.claims import Claim
 Handler = Callable[..., Awaitable[Any]]
 
 BASE = "/api/v1"
+# Fields of the data that the documents' client looks for at the top level.
+MIRRORED = ("accessToken", "refreshToken", "expiresIn")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -82,6 +82,12 @@ class Metrics:
         self.tokens_issued = self._counter(
             "ostiary_tokens_issued_total", "Access tokens issued.", "grant"
         )
+        self.refreshes = self._counter(
+            "ostiary_token_refreshes_total", "Refresh tokens presented.", "result"
+        )
+        self.sessions_revoked = self._counter(
+            "ostiary_sessions_revoked_total", "Sessions ended before their time.", "reason"
+        )
         self.hash_seconds = self._histogram(
             "ostiary_password_hash_seconds", "Time to hash or verify one password.", "op"
         )

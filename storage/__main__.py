@@ -63,7 +63,8 @@ async def _status(settings: Settings, args: argparse.Namespace) -> int:
         print(json.dumps([dataclasses.asdict(row) for row in rows], default=str))
         return 0
     for row in rows:
-        print(f"{row.version}  {row.name:40}  {row.applied_at or 'not applied'}")
+        changed = ", changed since" if row.changed else ""
+        print(f"{row.version}  {row.name:40}  {row.applied_at or 'not applied'}{changed}")
     return 0
 
 
@@ -76,7 +77,7 @@ async def _reset(settings: Settings, args: argparse.Namespace) -> int:
     if settings.in_production:
         print("reset is refused in production: it drops every table", file=sys.stderr)
         return 1
-    if not args.yes and input("This drops EVERYTHING in the database. Type reset: ") != "reset":
+    if not args.yes and not _is_meant():
         print("nothing was changed")
         return 1
     async with Migrator.connect(settings) as migrator:
@@ -84,6 +85,13 @@ async def _reset(settings: Settings, args: argparse.Namespace) -> int:
         await migrator.grant(settings)
     print("the database is new")
     return 0
+
+
+def _is_meant() -> bool:
+    try:
+        return input("This drops EVERYTHING in the database. Type reset: ") == "reset"
+    except EOFError:  # nobody is there to be asked
+        return False
 
 
 async def _check(settings: Settings, args: argparse.Namespace) -> int:
@@ -112,8 +120,7 @@ def main() -> int:
     args = _parser().parse_args()
     try:
         settings = load()
-        if args.command != "create" and not settings.database_url:
-            raise SettingsInvalid(["DATABASE_URL: not set; run `make up`, or set it to yours"])
+        _check_settings(settings, args.command)
         return asyncio.run(_run(settings, args))
     except SettingsInvalid as error:
         print(error, file=sys.stderr)
@@ -121,6 +128,13 @@ def main() -> int:
     except (MigrationError, Problem) as error:
         print(error, file=sys.stderr)
         return 1
+
+
+def _check_settings(settings: Settings, command: str) -> None:
+    if command != "create" and not settings.database_url:
+        raise SettingsInvalid(["DATABASE_URL: not set; run `make up`, or set it to yours"])
+    if command == "check" and not settings.secret_keys:
+        raise SettingsInvalid(["SECRET_KEYS: not set; print one with `make key`"])
 
 
 async def _run(settings: Settings, args: argparse.Namespace) -> int:

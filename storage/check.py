@@ -26,7 +26,9 @@ async def check(settings: Settings) -> list[Finding]:
     """Look at everything this floor depends on."""
     findings = [await _redis(settings), await _database(settings)]
     if findings[-1].ok:
-        findings += [await _migrations(settings), await _keys(settings), _roles(settings)]
+        findings += [await _migrations(settings), await _roles(settings)]
+    if all(item.ok for item in findings[1:]):
+        findings.append(await _keys(settings))
     return findings
 
 
@@ -57,12 +59,15 @@ async def _database(settings: Settings) -> Finding:
 async def _migrations(settings: Settings) -> Finding:
     try:
         async with Migrator.connect(settings) as migrator:
-            missing = [item.version for item in await migrator.status() if not item.applied_at]
+            rows = await migrator.status()
     except (MigrationError, Unavailable) as error:
         return Finding("migrations", ok=False, seen=str(error), cure="python -m storage migrate")
-    if missing:
-        seen = f"{len(missing)} not applied"
+    if missing := sum(not row.applied_at for row in rows):
+        seen = f"{missing} not applied"
         return Finding("migrations", ok=False, seen=seen, cure="python -m storage migrate")
+    if changed := [row.version for row in rows if row.changed]:
+        seen = f"changed after they were applied: {', '.join(changed)}"
+        return Finding("migrations", ok=False, seen=seen, cure="restore the files")
     return Finding("migrations", ok=True, seen="all applied")
 
 
@@ -83,9 +88,14 @@ async def _keys(settings: Settings) -> Finding:
     return Finding("keys", ok=True, seen=f"{count} signing, {len(settings.secret_keys)} secret")
 
 
-def _roles(settings: Settings) -> Finding:
-    urls = {settings.database_url, settings.worker_database_url or settings.database_url}
-    if len(urls) == 1:
+async def _roles(settings: Settings) -> Finding:
+    worker = settings.worker_database_url or settings.database_url
+    try:
+        await (await _open(settings, worker)).close()
+    except Unavailable as problem:
+        cure = "check WORKER_DATABASE_URL"
+        return Finding("roles", ok=False, seen=f"the workers': {problem.message}", cure=cure)
+    if worker == settings.database_url:
         return Finding(
             "roles",
             ok=True,
@@ -95,9 +105,13 @@ def _roles(settings: Settings) -> Finding:
     return Finding("roles", ok=True, seen="separate")
 
 
-async def _open(settings: Settings) -> Database:
+async def _open(settings: Settings, url: str = "") -> Database:
     return await Database.open(
-        settings.database_url, keys=settings.keyring, metrics=Metrics(), name="check", pool_size=1
+        url or settings.database_url,
+        keys=settings.keyring,
+        metrics=Metrics(),
+        name="check",
+        pool_size=1,
     )
 
 

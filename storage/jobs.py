@@ -55,6 +55,15 @@ class SendWelcome(Job):
 
 
 @dataclass(frozen=True, slots=True)
+class SendReuseNotice(Job):
+    """Tell a user that a session was ended because an old refresh token of it was used."""
+
+    name: ClassVar[str] = "emails.token_reuse"
+
+    user_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class CleanUpSessions(Job):
     """Delete sessions, tokens and idempotency keys that ended long ago."""
 
@@ -71,7 +80,7 @@ class CleanUpPipeline(Job):
 
 
 CATALOGUE: types.MappingProxyType[str, type[Job]] = types.MappingProxyType(
-    {job.name: job for job in (SendWelcome, CleanUpSessions, CleanUpPipeline)}
+    {job.name: job for job in (SendWelcome, SendReuseNotice, CleanUpSessions, CleanUpPipeline)}
 )
 
 

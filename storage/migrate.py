@@ -1,7 +1,8 @@
 """Applies and rolls back the SQL files a database has not seen.
 
-One runner at a time (advisory lock), one transaction a file unless the file says
-`-- migrate:up transaction:false`, checksums kept, so that a changed file is noticed.
+One runner at a time (advisory lock), one transaction a file unless the direction says
+`-- migrate:up transaction:false`, checksums kept, so that a changed file is noticed. Outside a
+transaction statements run one by one; each ends with a semicolon at the end of its line.
 """
 
 import re
@@ -30,6 +31,8 @@ _PARTS = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 
+_STATEMENT_END = re.compile(r";[ \t]*(?:--[^\n]*)?(?:\n|\Z)")
+
 LOCK = "SELECT pg_advisory_lock(4827160090)"
 
 # Column names as dbmate has them, so that either tool can read the other's table.
@@ -41,6 +44,8 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
     applied_at timestamptz NOT NULL DEFAULT now()
 )
 """
+
+TABLE_EXISTS = "SELECT to_regclass('schema_migrations') IS NOT NULL"
 
 APPLIED = "SELECT version, name, checksum, applied_at FROM schema_migrations ORDER BY version"
 REMEMBER = "INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)"
@@ -61,21 +66,23 @@ class Migration:
     name: str
     up: str
     down: str
-    in_transaction: bool
+    up_in_transaction: bool
+    down_in_transaction: bool
     checksum: str
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One migration and when it was applied, None if it is still to come."""
+    """One migration, when it was applied if it was, and whether its file was changed since."""
 
     version: str
     name: str
     applied_at: datetime | None
+    changed: bool = False
 
 
 def read(folder: Path = FOLDER) -> list[Migration]:
-    """Read the files in order; raise MigrationError for a bad name, bad parts or a double version."""
+    """Read the files in order; MigrationError for a bad name, bad parts or a double version."""
     found = [_read_file(path) for path in sorted(folder.glob("*.sql"))]
     versions = [item.version for item in found]
     for version in versions:
@@ -97,7 +104,8 @@ def _read_file(path: Path) -> Migration:
         name=name[2],
         up=parts["up"],
         down=parts["down"],
-        in_transaction="transaction:false" not in parts["up_options"],
+        up_in_transaction="transaction:false" not in parts["up_options"],
+        down_in_transaction="transaction:false" not in parts["down_options"],
         checksum=sha256(text.encode()).hexdigest(),
     )
 
@@ -163,16 +171,20 @@ class Migrator:
                 " give it a newer time stamp"
             )
         for item in todo:
-            await self._run(item, item.up, REMEMBER, item.version, item.name, item.checksum)
+            note = (REMEMBER, item.version, item.name, item.checksum)
+            await self._run(item, item.up, note, whole=item.up_in_transaction)
         return todo
 
     async def down(self, steps: int = 1) -> list[Migration]:
         """Roll the last `steps` migrations back; return what was rolled back."""
+        if steps < 1:
+            raise MigrationError("roll back 1 migration or more: --steps 1")
         applied = await self._locked()
         known = {item.version: item for item in self._migrations}
         undone = [known[version] for version in sorted(applied, reverse=True)[:steps]]
         for item in undone:
-            await self._run(item, item.down, FORGET, item.version)
+            note = (FORGET, item.version)
+            await self._run(item, item.down, note, whole=item.down_in_transaction)
         return undone
 
     async def reset(self) -> None:
@@ -182,16 +194,14 @@ class Migrator:
         await self.up()
 
     async def status(self) -> list[Status]:
-        """List every migration and when it was applied."""
-        await self._connection.execute(CREATE_TABLE)
-        rows = await self._connection.fetch(APPLIED)
-        applied = {row["version"]: row["applied_at"] for row in rows}
-        return [
-            Status(item.version, item.name, applied.get(item.version)) for item in self._migrations
-        ]
+        """List every migration and when it was applied; only looks, so any role may ask."""
+        exists = await self._connection.fetchval(TABLE_EXISTS)
+        rows = await self._connection.fetch(APPLIED) if exists else []
+        applied = {row["version"]: row for row in rows}
+        return [_status(item, applied.get(item.version)) for item in self._migrations]
 
     async def grant(self, settings: Settings) -> None:
-        """Give the roles of the API and the workers their rights, if they are roles of their own."""
+        """Give the API's and the workers' roles their rights, if they are roles of their own."""
         owner = await self._connection.fetchval("SELECT current_user")
         api, worker = _user(settings.database_url), _user(settings.worker_database_url)
         await grant(self._connection, owner=owner, api=api, worker=worker or api)
@@ -215,17 +225,26 @@ class Migrator:
                 )
         return applied
 
-    async def _run(self, item: Migration, sql: str, note: str, *args: str) -> None:
+    async def _run(self, item: Migration, sql: str, note: tuple[str, ...], *, whole: bool) -> None:
         try:
-            if not item.in_transaction:
-                await self._connection.execute(sql)
-                await self._connection.execute(note, *args)
+            if whole:
+                async with self._connection.transaction():
+                    await self._connection.execute(sql)
+                    await self._connection.execute(*note)
                 return
-            async with self._connection.transaction():
-                await self._connection.execute(sql)
-                await self._connection.execute(note, *args)
+            # Several statements in one message would be a transaction after all.
+            for statement in filter(str.strip, _STATEMENT_END.split(sql)):
+                await self._connection.execute(statement)
+            await self._connection.execute(*note)
         except asyncpg.PostgresError as error:
             raise MigrationError(f"{item.version}_{item.name}.sql: {error}") from error
+
+
+def _status(item: Migration, row: Any) -> Status:
+    if row is None:
+        return Status(item.version, item.name, None)
+    changed = row["checksum"] not in {"", item.checksum}
+    return Status(item.version, item.name, row["applied_at"], changed=changed)
 
 
 def _user(url: str) -> str:

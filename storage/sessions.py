@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -10,8 +11,10 @@ from ops.ids import new_id
 
 ADD = """
 INSERT INTO sessions
-    (id, user_id, key_id, amr, authenticated_at, address, user_agent, expires_at)
-VALUES ($1, $2, $3, $4, now(), $5, $6, now() + make_interval(secs => $7))
+    (id, user_id, key_id, amr, authenticated_at, address, user_agent, expires_at,
+    absolute_expires_at)
+VALUES ($1, $2, $3, $4, now(), $5, $6, now() + make_interval(secs => $7),
+    now() + make_interval(secs => $8))
 RETURNING id, user_id, epoch, generation, key_id, amr, authenticated_at
 """
 
@@ -22,6 +25,40 @@ SELECT sessions.id, sessions.user_id, sessions.epoch, sessions.generation, sessi
 FROM sessions JOIN users ON users.id = sessions.user_id
 WHERE sessions.id = $1 AND sessions.ended_at IS NULL AND sessions.expires_at > now()
   AND users.is_active AND users.deleted_at IS NULL
+"""
+
+# Exactly one of any number of holders of a generation gets past this.
+ROTATE = """
+UPDATE sessions SET generation = generation + 1, key_id = $3, rotated_at = now(),
+    last_used_at = now(), updated_at = now(),
+    expires_at = least(now() + make_interval(secs => $4), absolute_expires_at)
+WHERE id = $1 AND generation = $2 AND ended_at IS NULL AND expires_at > now()
+  AND EXISTS (SELECT FROM users WHERE users.id = user_id AND is_active AND deleted_at IS NULL)
+RETURNING id, user_id, epoch, generation, key_id, amr, authenticated_at
+"""
+
+# Locked, since what a late parent means depends on the one that came late before it.
+LOOK = """
+SELECT sessions.id, sessions.user_id, sessions.epoch, sessions.generation, sessions.key_id,
+    sessions.amr, sessions.authenticated_at, sessions.late_generation,
+    coalesce(sessions.rotated_at < now() - make_interval(secs => $2), true) AS late
+FROM sessions JOIN users ON users.id = sessions.user_id
+WHERE sessions.id = $1 AND sessions.ended_at IS NULL AND sessions.expires_at > now()
+  AND users.is_active AND users.deleted_at IS NULL
+FOR UPDATE OF sessions
+"""
+
+PARENT_CAME_LATE = "UPDATE sessions SET late_generation = generation WHERE id = $1"
+
+END = """
+UPDATE sessions SET ended_at = now(), end_reason = $2, updated_at = now()
+WHERE id = $1 AND ended_at IS NULL
+RETURNING user_id
+"""
+
+END_ALL = """
+UPDATE sessions SET ended_at = now(), end_reason = $2, updated_at = now()
+WHERE user_id = $1 AND ended_at IS NULL AND expires_at > now()
 """
 
 ACTIVE = "SELECT count(*) FROM sessions WHERE ended_at IS NULL AND expires_at > now()"
@@ -49,6 +86,23 @@ class Session:
     authenticated_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A live session and how long ago its token changed: what an older token is judged by."""
+
+    session: Session
+    late: bool
+    late_generation: int | None
+
+
+class EndReason(StrEnum):
+    """Why a session ended."""
+
+    LOGOUT = "logout"
+    LOGOUT_ALL = "logout_all"
+    REUSE = "reuse"
+
+
 class Sessions:
     """Sessions of people."""
 
@@ -64,12 +118,50 @@ class Sessions:
         address: str | None,
         user_agent: str | None,
         seconds: int,
+        absolute_seconds: int,
     ) -> Session:
-        """Open a session that lives `seconds` unless it is used."""
+        """Open a session that lives `seconds` unless it is used, and at most the other number."""
         row = await self._connection.fetchrow(
-            ADD, new_id(), user_id, key_id, list(amr), address, user_agent, seconds
+            ADD,
+            new_id(),
+            user_id,
+            key_id,
+            list(amr),
+            address,
+            user_agent,
+            min(seconds, absolute_seconds),
+            absolute_seconds,
         )
         return Session(**row)
+
+    async def rotate(
+        self, session_id: UUID, *, generation: int, key_id: str, seconds: int
+    ) -> Session | None:
+        """Move a live session on from `generation`; None when it is not there any more."""
+        row = await self._connection.fetchrow(ROTATE, session_id, generation, key_id, seconds)
+        return Session(**row) if row else None
+
+    async def standing(self, session_id: UUID, *, late_after: int) -> Standing | None:
+        """Lock a live session and tell whether its last rotation is `late_after` seconds ago."""
+        row = await self._connection.fetchrow(LOOK, session_id, late_after)
+        if row is None:
+            return None
+        facts = dict(row)
+        late, late_generation = facts.pop("late"), facts.pop("late_generation")
+        return Standing(Session(**facts), late, late_generation)
+
+    async def parent_came_late(self, session_id: UUID) -> None:
+        """Remember that the parent of the live token was presented late."""
+        await self._connection.execute(PARENT_CAME_LATE, session_id)
+
+    async def end(self, session_id: UUID, reason: EndReason) -> UUID | None:
+        """End a session; return whose it was, None when it had ended before."""
+        user_id: UUID | None = await self._connection.fetchval(END, session_id, reason)
+        return user_id
+
+    async def end_all(self, user_id: UUID, reason: EndReason) -> int:
+        """End every session of a person; return how many."""
+        return int((await self._connection.execute(END_ALL, user_id, reason)).split()[-1])
 
     async def live(self, session_id: UUID) -> Session | None:
         """Return the session if it and its person are good, else None."""

@@ -112,8 +112,8 @@ class Clock:
 
 async def clock(settings: Settings, *, name: str) -> int:
     """Run until told to stop; return the exit code."""
-    stop = stop_on_signals()
     async with open_tools(settings, name=name, metrics=Metrics(), pool_size=2) as tools:
+        stop = stop_on_signals()  # not before: until then a signal may simply end us
         _log.info("ticking", tasks=len(TASKS))
         await Clock(tools).run(stop)
     return 0

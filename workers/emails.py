@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from storage.database import Storage
-from storage.jobs import SendWelcome
+from storage.jobs import SendReuseNotice, SendWelcome
 from storage.letters import LetterState
 from storage.outbox import Promise
 from storage.tokens import TokenAndCode, TokenKind, derived, digest
@@ -16,6 +16,7 @@ from workers.outcomes import GivenUp
 from workers.toolbox import Tools
 
 _WELCOME = "welcome"
+_TOKEN_REUSE = "token_reuse"  # noqa: S105 - a template
 _VERIFY_HOURS = 24
 # A letter that left while PostgreSQL restarts must be noted, else it leaves once more.
 _NOTE_SECONDS = 30.0
@@ -45,20 +46,41 @@ async def send_welcome(job: SendWelcome, promise: Promise, tools: Tools) -> None
     tools.metrics.verifications.labels("requested").inc()
 
 
+@actor(SendReuseNotice)
+async def send_reuse_notice(job: SendReuseNotice, promise: Promise, tools: Tools) -> None:
+    """Tell a user that one of their sessions was ended, unless they are gone."""
+    async with tools.database.transaction() as storage:
+        try:
+            user = await storage.users.by_id(job.user_id)
+        except UserNotFound:
+            return
+        if await _has_left(promise, user, _TOKEN_REUSE, storage):
+            return
+    letter = _letter(promise, user, _TOKEN_REUSE, first_name=user.first_name)
+    await _post(letter, promise, tools)
+
+
 def _welcome(promise: Promise, user: User, secret: TokenAndCode, tools: Tools) -> Letter:
     link = f"{tools.settings.base_url}/verify-email?{urlencode({'token': secret.token})}"
+    return _letter(
+        promise,
+        user,
+        _WELCOME,
+        first_name=user.first_name,
+        link=link,
+        code=secret.code,
+        hours=_VERIFY_HOURS,
+    )
+
+
+def _letter(promise: Promise, user: User, template: str, **facts: str | int) -> Letter:
     return Letter(
         id=promise.id,
-        template=_WELCOME,
+        template=template,
         to_address=user.email,
         to_name=f"{user.first_name} {user.last_name}",
         locale=user.locale,
-        facts={
-            "first_name": user.first_name,
-            "link": link,
-            "code": secret.code,
-            "hours": _VERIFY_HOURS,
-        },
+        facts=facts,
     )
 
 

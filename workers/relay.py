@@ -108,10 +108,10 @@ class Relay:
 
 async def relay(settings: Settings, *, name: str) -> int:
     """Relay until told to stop; return the exit code."""
-    stop = stop_on_signals()
     broker = Broker(settings.redis_url)
     try:
         async with open_tools(settings, name=name, metrics=Metrics(), pool_size=2) as tools:
+            stop = stop_on_signals()  # not before: until then a signal may simply end us
             _log.info("relaying")
             await Relay(tools, broker).run(stop)
     finally:

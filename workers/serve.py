@@ -104,7 +104,7 @@ def on_loop(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def serve(settings: Settings, *, queues: Sequence[str], threads: int, name: str) -> int:
-    """Work until SIGTERM or SIGINT; return the exit code."""
+    """Work until SIGTERM or SIGINT; return the exit code, 1 when a thread ended by itself."""
     for queue in queues:
         importlib.import_module(f"workers.{queue}")
     toolbox = Toolbox(settings, name=name, threads=threads)
@@ -112,22 +112,30 @@ def serve(settings: Settings, *, queues: Sequence[str], threads: int, name: str)
     broker.quarantined = toolbox.quarantine
     _declare(broker, toolbox, queues)
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    # Until something is worked on, a signal may simply end us: a server that stays away would keep
+    # us waiting for half a minute.
+    _on_signals(signal.SIG_DFL)
     worker = Worker(broker, queues=set(queues), worker_threads=threads, worker_timeout=_WAKE_MS)
     try:
         worker.start()
     except NotOpened as error:
         AsyncIO().after_worker_shutdown(broker, worker)
         raise error.__cause__ or error from None
+    _on_signals(lambda *_: stop.set())
     _log.info("working", queues=list(queues), threads=threads)
-    while not stop.wait(_LOOK_SECONDS):
-        if not _is_whole(worker):
-            _log.error("a thread ended, the process with it")
-            return 1
+    whole = True
+    while whole and not stop.wait(_LOOK_SECONDS):
+        whole = _is_whole(worker)
+    if not whole:
+        _log.error("a thread ended, so the process ends too")
     _stop(worker, toolbox)
     broker.close()
-    return 0
+    return 0 if whole else 1
+
+
+def _on_signals(handler: Any) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handler)
 
 
 def _is_whole(worker: Worker) -> bool:

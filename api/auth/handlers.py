@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from api.access import Public, SignedIn
+from api.access import Public, SignedIn, principal_of
 from api.auth.schemas import (
     CredentialsSchema,
     JwkSetSchema,
@@ -25,7 +25,7 @@ from api.context import CALL
 from api.envelope import Answer
 from api.passwords.hasher import HasherBusy
 from api.problems import InvalidToken, TooMany
-from api.routing import BASE, Routes
+from api.routing import BASE, MIRRORED, Routes
 from storage.users import EmailTaken, User
 
 AUTH = web.AppKey("auth", AuthService)
@@ -33,8 +33,6 @@ SIGNING_RING = web.AppKey("signing_ring", SigningRing)
 
 routes = Routes(f"{BASE}/auth", tag="Authentication", aliases=("/api/auth", "/auth"))
 well_known = Routes("/.well-known", tag="Authentication")
-
-_MIRRORED = ("accessToken", "refreshToken", "expiresIn")
 
 
 @routes.add(
@@ -46,7 +44,7 @@ _MIRRORED = ("accessToken", "refreshToken", "expiresIn")
     status=HTTPStatus.CREATED,
     problems=(EmailTaken, HasherBusy),
     idempotent=True,
-    mirrored=_MIRRORED,
+    mirrored=MIRRORED,
 )
 async def register(request: web.Request, body: NewUser) -> Answer:
     """Register a new user.
@@ -64,7 +62,7 @@ async def register(request: web.Request, body: NewUser) -> Answer:
     takes=CredentialsSchema(),
     gives=SignedInSchema(),
     problems=(InvalidCredentials, AccountDeactivated, TooMany, HasherBusy),
-    mirrored=_MIRRORED,
+    mirrored=MIRRORED,
 )
 async def login(request: web.Request, body: Credentials) -> SignedInUser:
     """Sign in with e-mail and password, and receive tokens.
@@ -77,7 +75,7 @@ async def login(request: web.Request, body: Credentials) -> SignedInUser:
 @routes.add("GET", "/me", access=SignedIn(), gives=UserSchema(), problems=(InvalidToken,))
 async def get_me(request: web.Request) -> User:
     """Get the signed-in user."""
-    return await request.app[AUTH].me(request[CALL].principal)
+    return await request.app[AUTH].me(principal_of(request))
 
 
 @well_known.add("GET", "/jwks.json", access=Public(), gives=JwkSetSchema(), limited=False)

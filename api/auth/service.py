@@ -11,6 +11,7 @@ from api.limits import Limits
 from api.passwords.hasher import Hasher
 from api.passwords.policy import check
 from api.problems import InvalidToken
+from api.sessions.service import SessionLives
 from ops.errors import Kind, Problem
 from ops.metrics import Metrics
 from storage.audit import Outcome
@@ -67,14 +68,14 @@ class AuthService:
         tokens: Tokens,
         limits: Limits,
         metrics: Metrics,
-        session_seconds: int,
+        lives: SessionLives,
     ) -> None:
         self._database = database
         self._hasher = hasher
         self._tokens = tokens
         self._limits = limits
         self._metrics = metrics
-        self._session_seconds = session_seconds
+        self._lives = lives
 
     async def register(self, new: NewUser, call: Call) -> SignedInUser:
         """Create a person, promise their welcome letter, open their first session.
@@ -131,10 +132,8 @@ class AuthService:
         self._metrics.tokens_issued.labels("password").inc()
         return signed_in
 
-    async def me(self, principal: Principal | None) -> User:
+    async def me(self, principal: Principal) -> User:
         """Return the signed-in person; raise InvalidToken when they are gone meanwhile."""
-        if principal is None:
-            raise InvalidToken
         try:
             async with self._database.reading() as storage:
                 return await storage.users.by_id(principal.user_id)
@@ -148,7 +147,8 @@ class AuthService:
             amr=_PASSWORD,
             address=site_of(call.address),
             user_agent=call.user_agent,
-            seconds=self._session_seconds,
+            seconds=self._lives.idle,
+            absolute_seconds=self._lives.absolute,
         )
         user = await storage.users.by_id(user_id)
         await storage.idempotency.keep({"session": session.id})

@@ -154,6 +154,12 @@ class Settings:
         section="Auth",
         aliases=("REFRESH_TOKEN_EXPIRY",),
     )
+    session_absolute_ttl: int = setting(
+        kinds.duration(60, 365 * _DAY),
+        "90d",
+        "life of a session however much it is used",
+        section="Auth",
+    )
     hash_slots: int = setting(
         kinds.integer(0, 64),
         "0",

@@ -1,0 +1,1 @@
+"""Sessions: going on with a refresh token, and ending."""
