@@ -39,9 +39,10 @@ key: .venv/.run ## Print new secrets for .env
 migration: .venv/.run ## Write an empty migration: make migration NAME=add_locale_to_users
 	@$(BIN)/python -m storage create "$(NAME)"
 
-docs: .venv/.run ## Write the generated files: .env.example, docs/openapi.json, docs/ERRORS.md
+docs: .venv/.run ## Write the generated files: .env.example, docs/*, dashboards
 	@$(BIN)/python -m ops env > .env.example
 	@$(BIN)/python -m api docs
+	@$(BIN)/python -m grafana.generate
 
 lock: .venv/.dev ## Resolve the dependencies anew
 	@$(BIN)/uv pip compile -q pyproject.toml --extra embedded --universal --python-version 3.11 \

@@ -10,6 +10,7 @@ from typing import Any
 
 from ops.settings import Settings, SettingsInvalid, load
 
+_PATIENCE_SECONDS = 60
 _MIN_FREE_MB = 500
 _LONG_TOKEN_SECONDS = 3_600
 _FLOORS = (("storage", "check"), ("workers.check",))
@@ -41,6 +42,7 @@ def _everything() -> list[dict[str, Any]]:
         _token_life(settings),
         _home(settings),
         _disk(settings),
+        *(_finding("settings", ok=True, seen=text, cure="mend .env") for text in settings.warnings),
     ]
     if not settings.database_url:
         cure = "run `make up`, or set DATABASE_URL"
@@ -50,7 +52,13 @@ def _everything() -> list[dict[str, Any]]:
 
 def _ask(floor: tuple[str, ...]) -> list[dict[str, Any]]:
     command = [sys.executable, "-m", *floor, "--json"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    try:
+        found = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=_PATIENCE_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        seen = f"no answer within {_PATIENCE_SECONDS} s"
+        return [_finding(floor[0], ok=False, seen=seen, cure=f"run {' '.join(command)}")]
     try:
         findings: list[dict[str, Any]] = json.loads(found.stdout)
     except ValueError:

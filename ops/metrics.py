@@ -179,13 +179,13 @@ class Metrics:
         return Histogram(name, text, labels, registry=self.registry, buckets=buckets)
 
     def listen(self, host: str, port: int) -> "Listener":
-        """Serve /metrics in a thread of its own, on `port` or, when 0, on a free one.
+        """Serve /metrics in a thread of its own, on `port` or, when 0 or taken, on a free one.
 
-        Raises OSError when the port is taken.
+        A fixed port is for one process; its siblings, and its successor while both live, take free
+        ones and announce them. Raises OSError when there is none.
         """
-        if port:
-            return Listener(host, port, *start_http_server(port, host, self.registry))
-        for candidate in random.sample(_PORTS, _ATTEMPTS):
+        wanted = [port] if port else []
+        for candidate in [*wanted, *random.sample(_PORTS, _ATTEMPTS)]:
             try:
                 return Listener(host, candidate, *start_http_server(candidate, host, self.registry))
             except OSError:

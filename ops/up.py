@@ -27,6 +27,7 @@ from ops.stack import Addresses, Stack, StackError
 ROOT = Path(__file__).parents[1]
 
 _PROBE_SECONDS = 0.4
+_GRACE_SECONDS = 8.0
 
 
 class CannotStart(Exception):  # noqa: N818 - read as a sentence where it is caught
@@ -53,6 +54,7 @@ def up(formation: Sequence[str], *, reload: bool = False) -> int:
         environment=lambda _: _environment(),
         output=sys.stdout,
         colour=sys.stdout.isatty(),
+        grace=_GRACE_SECONDS + settings.drain_seconds,
     )
     try:
         addresses = stack.start(progress=_say)

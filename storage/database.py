@@ -43,11 +43,13 @@ _SERVER_SETTINGS = {
     "timezone": "UTC",
 }
 # A session whose server says one of these is of no use any more: 25006 is a fail-over that left
-# us on a read-only standby, 57P0x a server going away.
+# us on a read-only standby, 57P0x a server going away. asyncpg is confused (InternalClientError)
+# by a server that goes away in the middle of an answer.
 _USELESS_CONNECTION = (
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
+    asyncpg.InternalClientError,
 )
 _AWAY = (
     OSError,
@@ -167,6 +169,7 @@ class Database:
         self._ring: Callable[[], None] = lambda: None
         metrics.db_connections.labels("idle").set_function(pool.get_idle_size)
         metrics.db_connections.labels("open").set_function(pool.get_size)
+        metrics.db_connections.labels("max").set(pool.get_max_size())
 
     @classmethod
     async def open(  # noqa: PLR0913 - the parts of one address
@@ -227,9 +230,10 @@ class Database:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
-        started = time.perf_counter()
+        started, acquired = time.perf_counter(), False
         try:
             async with self._pool.acquire(timeout=_ACQUIRE_SECONDS) as connection:
+                acquired = True
                 self._acquire_seconds.observe(time.perf_counter() - started)
                 try:
                     yield connection
@@ -238,6 +242,8 @@ class Database:
                         await self._pool.expire_connections()
                     raise
         except _AWAY as error:
+            if not acquired:
+                self._acquire_seconds.observe(time.perf_counter() - started)
             if isinstance(error, ValueError):  # asyncpg's word for a wrong argument: our mistake
                 raise
             _log.warning("database away", reason=_reason(error))

@@ -4,12 +4,14 @@ A process that dies stays listed until its announcement ends, so that Prometheus
 """
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from ops.errors import Unavailable
 from ops.logging import get_logger
-from ops.metrics import Metrics
+from ops.metrics import Listener, Metrics
 from ops.settings import Settings
 from storage.redis import Redis
 
@@ -25,8 +27,10 @@ async def announced(
 ) -> AsyncIterator[int]:
     """Serve the metrics of this process and keep saying where; give the port."""
     listener = metrics.listen(settings.metrics_host, settings.metrics_port)
-    target = f"{listener.host}:{listener.port}"
-    beating = asyncio.create_task(_beat(redis, name, target))
+    target = _target(listener)
+    # Two processes may bear one name: on two hosts, or the old and the new one of a replacement.
+    key = f"{name}@{socket.gethostname()}/{os.getpid()}"
+    beating = asyncio.create_task(_beat(redis, key, target))
     _log.info("metrics served", target=target)
     try:
         yield listener.port
@@ -34,12 +38,20 @@ async def announced(
         beating.cancel()
         await asyncio.gather(beating, return_exceptions=True)
         with suppress(Unavailable):
-            await redis.withdraw(name)
+            await redis.withdraw(key)
         await asyncio.to_thread(listener.close)
 
 
-async def _beat(redis: Redis, name: str, target: str) -> None:
+def _target(listener: Listener) -> str:
+    """Return host:port as another machine reaches it."""
+    host = listener.host
+    if host in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
+        host = socket.gethostname()
+    return f"[{host}]:{listener.port}" if ":" in host else f"{host}:{listener.port}"
+
+
+async def _beat(redis: Redis, key: str, target: str) -> None:
     while True:
         with suppress(Unavailable):
-            await redis.announce(name, target, seconds=_KEPT_SECONDS)
+            await redis.announce(key, target, seconds=_KEPT_SECONDS)
         await asyncio.sleep(_BEAT_SECONDS)

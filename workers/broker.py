@@ -213,6 +213,10 @@ class _BlockingConsumer(Consumer):
             self._freed.wait(self._seconds)
         elif self._broker.client.blpop([bell(self._queue)], timeout=self._seconds):
             self._fetched = self._broker.do_fetch(self._queue, room)
+        else:
+            # Redis may have carried out a fetch whose answer never came, when it froze for a while:
+            # those messages are ours, and only we can give them back.
+            self._broker.give_back(self._queue)
 
     def _readable(self, raw: bytes | None) -> MessageProxy | None:
         if raw is None:  # its body is gone: a repeated offer that was already worked off

@@ -13,6 +13,7 @@ from api.passwords.policy import check
 from api.problems import InvalidToken
 from api.sessions.service import SessionLives
 from ops.errors import Kind, Problem
+from ops.logging import get_logger
 from ops.metrics import Metrics
 from storage.audit import Outcome
 from storage.database import Database, Storage
@@ -21,6 +22,8 @@ from storage.roles import BuiltInRole
 from storage.users import Credential, EmailTaken, User, UserNotFound
 
 _PASSWORD = ("pwd",)  # RFC 8176
+
+_security = get_logger("security")
 
 
 class InvalidCredentials(Problem, kind=Kind.UNAUTHENTICATED, code="INVALID_CREDENTIALS"):
@@ -169,6 +172,7 @@ class AuthService:
             subject = credential.user_id if credential else None
             await storage.audit.note("session.refused", subject=subject, outcome=Outcome.FAILURE)
         self._metrics.logins.labels("password", "failure").inc()
+        _security.info("sign-in refused", address=call.address)
 
     async def _upgrade_hash(self, credential: Credential, password: str) -> None:
         stored = credential.password_hash

@@ -1,5 +1,6 @@
 """Where Prometheus finds the metrics of every process (its HTTP service discovery)."""
 
+import re
 from typing import Any, ClassVar
 
 from aiohttp import web
@@ -25,6 +26,11 @@ class TargetsSchema(Outbound):
     labels = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
 
 
+def _type_of(name: str) -> str:
+    """Return the Procfile's word for a process: web for web.1 and web.1-2."""
+    return re.split(r"[.-]", name, maxsplit=1)[0]
+
+
 def make_routes(ops_token: str) -> Routes:
     """Return the routes, guarded by OPS_TOKEN."""
     routes = Routes("/ops/prometheus", tag="Operations")
@@ -45,8 +51,8 @@ def make_routes(ops_token: str) -> Routes:
         """
         found = await request.app[REDIS].targets()
         groups = [
-            {"targets": [target], "labels": {"process": name, "process_type": name.split(".")[0]}}
-            for name, target in found.items()
+            {"targets": [target], "labels": {"process": name, "process_type": _type_of(name)}}
+            for name, target in ((key.partition("@")[0], found[key]) for key in found)
         ]
         return web.json_response(groups)
 

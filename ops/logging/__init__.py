@@ -37,6 +37,9 @@ def set_up(settings: Settings, *, process: str, output: TextIO | None = None) ->
     `process` names it in each line and in its files, such as `web.1`.
     """
     level = _LEVELS[settings.log_level]
+    before = structlog.get_config()["logger_factory"]
+    if isinstance(before, _Outputs):
+        before.close()
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -78,11 +81,16 @@ class _Outputs:
     """Makes the one writer that every logger of the process shares."""
 
     def __init__(self, settings: Settings, process: str, output: TextIO) -> None:
-        files = Files(settings.log_dir, process) if settings.log_dir else None
-        self._writer = _Writer(output, files)
+        self._files = Files(settings.log_dir, process) if settings.log_dir else None
+        self._writer = _Writer(output, self._files)
 
     def __call__(self, *_: object) -> "_Writer":
         return self._writer
+
+    def close(self) -> None:
+        """Close the files; whoever still holds the writer opens them again."""
+        if self._files:
+            self._files.close()
 
 
 class _Writer:

@@ -28,6 +28,11 @@ class Files:
         for name in names:
             self._handler(name).emit(record)
 
+    def close(self) -> None:
+        """Close every file."""
+        while self._handlers:
+            self._handlers.popitem()[1].close()
+
     def _handler(self, name: str) -> RotatingFileHandler:
         if name not in self._handlers:
             self._handlers[name] = RotatingFileHandler(

@@ -1,44 +1,49 @@
 """What must not leave in a log line: found by its name or by its shape, and hidden."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 HIDDEN = "[hidden]"
 
-_SECRET = r"(?:pass(?:word|wd|phrase)?|secret|token|cookie|credential|api[_-]?key|otp)"
-_HIDDEN_KEYS = re.compile(rf"{_SECRET}|authorization|code$", re.IGNORECASE)
+_WORDS = r"(?:pass(?:word|wd|phrase)?|secret|token|cookie|credential|api[_-]?key|otp)"
+_NEEDLES = ("pass", "secret", "token", "cookie", "credential", "api", "otp", "auth", "bear", "code")
+_HIDDEN_KEYS = re.compile(rf"{_WORDS}|authorization", re.IGNORECASE)
 # By name: password=..., "token": "...", Cookie: ... (a header goes to the end of its line).
 _NAMED = re.compile(
     r"(?P<head>\b(?:set-)?cookie\s*:\s*|\b(?:proxy-)?authorization[\\\"']*\s*[:=]\s*)[^\r\n]+"
-    rf"|(?P<lead>[\w-]*{_SECRET}[\w-]*[\\\"']*\s*[=:]\s*)"
+    rf"|(?P<lead>{_WORDS}[\w-]{{0,40}}[\\\"']*\s*[=:]\s*)"
     r"(?:b?(?P<quote>\\?[\"'])(?:(?!(?P=quote)).)*|[^\s,;&}\]]+)"
-    r"|(?P<code>\bcode=)\d{6}\b",
+    r"|(?P<code>\bcode=)\d{6}\b|(?P<bearer>\bbearer\s+)[^\s\"',;]{6,}",
     re.IGNORECASE,
 )
-# By shape. The sign-in of a URL comes first: its password may hold anything but white space.
-_SHAPED = re.compile(
-    r"(?P<login>(?<=://)(?:[^\s/@]*:\S+|[^\s/?\#@]+)(?=@))"
-    r"|(?P<email>[\w.!#$%&'*+/=?^`{|}~-]{1,64}(?:@|%40)[\w-]+(?:\.[\w-]+)+)"
-    r"|(?P<jwt>ey[\w-]{8,}\.[\w-]+\.[\w-]*)"
-    r"|(?:\b|(?<=%[0-9A-Fa-f]{2}))(?P<opaque>o[a-z]{2}_[\w.-]{12,})"
-    r"|(?P<hash>\$(?:argon2\w*|2[abxy]|scrypt|pbkdf2[\w-]*|[156y])\$[^\s\"']+)"
-    r"|(?P<bearer>(?<=bearer )[^\s\"',;]{6,}|(?<=Bearer )[^\s\"',;]+)"
+# By shape, each with what has to be in a text for a search to be worth its time. Every repetition
+# is bounded or cannot fail late: a long hostile text must not cost a second.
+# The sign-in of a URL comes first: its password may hold anything but white space.
+_SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("://", re.compile(r"(?<=://)(?:[^\s/@]{0,200}:\S{1,200}|[^\s/?\#@]{1,200})(?=@)")),
+    ("ey", re.compile(r"(?:(?<![\w-])|(?<=%[0-9A-Fa-f]{2}))ey[\w-]{8,}\.[\w-]+\.[\w-]*")),
+    ("_", re.compile(r"(?:\b|(?<=%[0-9A-Fa-f]{2}))o[a-z]{2}_[\w.-]{12,}")),
+    ("$", re.compile(r"\$(?:argon2\w*|2[abxy]|scrypt|pbkdf2[\w-]*|[156y])\$[^\s\"']+")),
 )
+_EMAIL = re.compile(r"([\w.!#$%&'*+/=?^`{|}~-]{1,64})(?:@|%40)([\w-]+(?:\.[\w-]+)+)")
 _FRAME = re.compile(r'[\s|+]*File "')
 _DEEPEST = 8
 
 
 def masked(text: str) -> str:
     """Hide e-mail addresses, tokens, password hashes, and whatever is named as a secret."""
-    return _SHAPED.sub(_shape, _NAMED.sub(_name, _encodable(text)))
+    lowered = text.lower()
+    if any(word in lowered for word in _NEEDLES):
+        text = _NAMED.sub(_name, text)
+    return _without_shapes(text)
 
 
 def masked_trace(text: str) -> str:
     """Hide the same in a traceback; lines of source code keep the names they hold."""
     lines, in_frame = [], False
     for line in text.split("\n"):
-        lines.append(_SHAPED.sub(_shape, _encodable(line)) if in_frame else masked(line))
+        lines.append(_without_shapes(line) if in_frame else masked(line))
         in_frame = _FRAME.match(line) is not None
     return "\n".join(lines)
 
@@ -48,28 +53,31 @@ def cleaned(value: Any, *, depth: int = 0) -> Any:
 
     Objects become their `repr`, never their fields: it is `repr` that the house keeps secrets from.
     """
-    if value is None or isinstance(value, (bool, float)):
-        return value
-    if isinstance(value, int):
-        return int(value) if -(1 << 63) <= value < 1 << 63 else str(value)
     if isinstance(value, str):
         return masked(value)
-    if depth > _DEEPEST:
-        return "..."
-    if isinstance(value, Mapping):
-        return {masked(_text(key)): _entry(_text(key), item, depth) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [cleaned(item, depth=depth + 1) for item in value]
+    if isinstance(value, (Mapping, list, tuple, set, frozenset)):
+        return _contents(value, depth + 1) if depth < _DEEPEST else "..."
+    if value is None or isinstance(value, float):
+        return value
+    if isinstance(value, int) and abs(value) < 1 << 63:
+        return value
     return masked(_text(value))
 
 
-def is_secret(name: str) -> bool:
-    """Say whether what has this name is never written."""
-    return _HIDDEN_KEYS.search(name) is not None
+def named(name: str, value: Any, *, depth: int = 0) -> Any:
+    """Return a copy of what has this name, nothing of it when the name is that of a secret.
+
+    A code that people type is text; a number called code is that of a process or an answer.
+    """
+    typed = name.lower().endswith("code") and not isinstance(value, int)
+    return HIDDEN if typed or _HIDDEN_KEYS.search(name) else cleaned(value, depth=depth)
 
 
-def _entry(key: str, item: Any, depth: int) -> Any:
-    return HIDDEN if is_secret(key) else cleaned(item, depth=depth + 1)
+def _contents(value: Collection[Any], depth: int) -> Any:
+    if not isinstance(value, Mapping):
+        return [cleaned(item, depth=depth) for item in value]
+    pairs = ((_text(key), item) for key, item in value.items())
+    return {masked(key): named(key, item, depth=depth) for key, item in pairs}
 
 
 def _text(value: object) -> str:
@@ -79,16 +87,19 @@ def _text(value: object) -> str:
         return f"<{type(value).__name__}>"
 
 
-def _encodable(text: str) -> str:
+def _name(match: re.Match[str]) -> str:
+    kept: str = next(filter(None, match.group("head", "lead", "code", "bearer")))
+    return f"{kept}{match['quote'] or ''}{HIDDEN}"
+
+
+def _without_shapes(text: str) -> str:
+    for needle, shape in _SHAPES:
+        if needle in text:
+            text = shape.sub(HIDDEN, text)
+    if "@" in text or "%40" in text:
+        text = _EMAIL.sub(_address, text)
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _name(match: re.Match[str]) -> str:
-    return (match["head"] or match["lead"] or match["code"]) + (match["quote"] or "") + HIDDEN
-
-
-def _shape(match: re.Match[str]) -> str:
-    if match.lastgroup != "email":
-        return HIDDEN
-    name, _, domain = match[0].replace("%40", "@").rpartition("@")
-    return f"{name[0]}***@{domain}"
+def _address(match: re.Match[str]) -> str:
+    return f"{match[1][0]}***@{match[2]}"

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from ops.logging.masks import HIDDEN, cleaned, is_secret, masked_trace
+from ops.logging.masks import cleaned, masked_trace, named
 
 # What ends a line somewhere, moves a terminal's cursor, or turns the reading direction.
 _CONTROL = re.compile(
@@ -46,7 +46,7 @@ def _facts(event: dict[str, Any]) -> dict[str, Any]:
 def _fact(key: str, value: Any) -> Any:
     if key == "exception":
         return masked_trace(str(value))
-    return HIDDEN if is_secret(key) and key not in _FIRST else cleaned(value)
+    return cleaned(value) if key in _FIRST else named(key, value)
 
 
 def _encoded(text: str) -> str:

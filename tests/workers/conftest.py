@@ -7,15 +7,18 @@ from uuid import UUID
 import pytest
 
 from api.parts import Parts
-from storage.jobs import Job
+from storage.jobs import Job, SendWelcome
 from storage.outbox import Promise
-from tests.workers.processes import Start, starting
+from tests.conftest import MakeSettings
+from tests.workers.processes import starting
 from tests.workers.smtp import Sink, listening
+from workers.broker import Broker
 from workers.toolbox import Tools
 
 Put = Callable[..., Awaitable[UUID]]
 Row = Callable[[UUID], Awaitable[Any]]
 AddUser = Callable[..., Awaitable[UUID]]
+Welcome = Callable[[], Awaitable[UUID]]
 Hold = Callable[[UUID], Awaitable[Promise]]
 
 
@@ -93,4 +96,27 @@ def start(environ: dict[str, str], migrated: None) -> Any:
         yield start_process
 
 
-__all__ = ["AddUser", "Hold", "Put", "Row", "Start"]
+@pytest.fixture
+async def broker(make_settings: MakeSettings) -> AsyncIterator[Broker]:
+    """Give the broker, as the relay has it."""
+    opened = Broker(make_settings().redis_url)
+    yield opened
+    opened.close()
+    opened.client.close()
+
+
+@pytest.fixture
+def welcome(tools: Tools, put: Put, add_user: AddUser) -> Welcome:
+    """Promise a letter to somebody new."""
+    number = iter(range(10_000))
+
+    async def promising() -> UUID:
+        return await put(SendWelcome(await add_user(email=f"person{next(number)}@example.com")))
+
+    return promising
+
+
+async def done(owner: Any, count: int) -> bool:
+    """Whether so many promises are done."""
+    found = await owner.fetchval("SELECT count(*) FROM outbox WHERE state = 'done'")
+    return bool(found == count)

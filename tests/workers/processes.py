@@ -58,8 +58,9 @@ class Running:
         tell(self.process, signal.SIGTERM)
         try:
             return self.process.wait(timeout=12)
-        finally:
-            kill_group(self.process)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
 
 
 Start = Callable[..., Awaitable[Running]]
@@ -79,10 +80,10 @@ def starting(environ: dict[str, str]) -> Iterator[Start]:
                 death_signal=signal.SIGKILL,
                 environment={"PYTHONPATH": path, **kept, **environ, **settings},
                 folder=Path(folder),  # where no .env lies
-                output=output.open("wb"),
+                output=os.open(output, os.O_WRONLY | os.O_CREAT, 0o600),
             )
             process = Running(arguments[0], spawn([sys.executable, "-m", *arguments], how), output)
-            how.output.close()  # type: ignore[union-attr]
+            os.close(how.output)
             running.append(process)
             if ready:
                 await process.says(ready)

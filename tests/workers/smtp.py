@@ -11,8 +11,7 @@ from email.policy import default
 from typing import Any, cast
 
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword
-from aiosmtpd.smtp import SMTP as Protocol
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword
 
 from tests.factories import free_port
 
@@ -45,18 +44,21 @@ class Sink:
     async def handle_MAIL(  # noqa: N802 - aiosmtpd's name
         self, _: Any, __: Any, envelope: Envelope, address: str, ___: list[str]
     ) -> str:
+        """Take the sender."""
         envelope.mail_from = address
         return self.answers.get("MAIL", "250 OK")
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, _: Any, __: Any, envelope: Envelope, address: str, ___: list[str]
     ) -> str:
+        """Take a recipient."""
         envelope.rcpt_tos.append(address)
         return self.answers.get("RCPT", "250 OK")
 
     async def handle_DATA(  # noqa: N802 - aiosmtpd's name
         self, _: Any, session: Any, envelope: Envelope
     ) -> str:
+        """Take the letter."""
         self.begun += 1
         if self.delay:
             await asyncio.sleep(self.delay)
@@ -69,7 +71,7 @@ class Sink:
             self.encrypted.append(session.ssl is not None)
         return answer
 
-    def sign_in(self, _: Any, __: Any, ___: Any, mechanism: str, data: LoginPassword) -> AuthResult:
+    def sign_in(self, _: Any, __: Any, ___: Any, ____: str, data: LoginPassword) -> AuthResult:
         """Let in whoever knows the password."""
         self.logins.append((data.login, data.password))
         return AuthResult(success=data.password == b"right p@ss", handled=False)
@@ -78,21 +80,26 @@ class Sink:
 class _InThread(Controller):
     """The server on a thread of its own: tests block their own loop as they like."""
 
-    def __init__(self, sink: Sink, implicit: ssl.SSLContext | None, options: Any) -> None:
-        super().__init__(sink, hostname="127.0.0.1", port=free_port(), ssl_context=implicit)
+    def __init__(
+        self, sink: Sink, port: int, implicit: ssl.SSLContext | None, options: Any
+    ) -> None:
+        super().__init__(sink, hostname="127.0.0.1", port=port, ssl_context=implicit)
         self.options = options
 
-    def factory(self) -> Protocol:
+    def factory(self) -> SMTP:
         """Make the protocol of one connection."""
-        return Protocol(self.handler, **self.options)
+        return SMTP(self.handler, **self.options)
 
 
 @asynccontextmanager
 async def listening(
-    sink: Sink, *, implicit: ssl.SSLContext | None = None, **options: Any
+    sink: Sink, *, port: int = 0, implicit: ssl.SSLContext | None = None, **options: Any
 ) -> AsyncIterator[Sink]:
-    """Run the sink on a port of 127.0.0.1; `options` are those of aiosmtpd's SMTP."""
-    controller = _InThread(sink, implicit, options)
+    """Run the sink on a port of 127.0.0.1, a free one unless told.
+
+    `options` are those of aiosmtpd's SMTP.
+    """
+    controller = _InThread(sink, port or free_port(), implicit, options)
     controller.start()
     sink.port = controller.port
     try:

@@ -2,7 +2,7 @@
 
 import email
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from email.message import EmailMessage
 from email.policy import default
@@ -22,6 +22,8 @@ from workers.outcomes import GivenUp
 from workers.toolbox import Tools
 
 Letters = Callable[[], list[EmailMessage]]
+Welcoming = tuple[SendWelcome, Promise]
+Promised = Callable[..., Awaitable[Welcoming]]
 
 
 @pytest.fixture
@@ -34,9 +36,15 @@ def letters(tmp_path: Path) -> Letters:
     return read
 
 
-async def promised(user_id: UUID, put: Put, hold: Hold) -> tuple[SendWelcome, Promise]:
-    job = SendWelcome(user_id)
-    return job, await hold(await put(job))
+@pytest.fixture
+def promised(put: Put, hold: Hold, add_user: AddUser) -> Promised:
+    """Promise a letter to somebody, new unless told, and claim it."""
+
+    async def promising(user_id: UUID | None = None, **changes: str) -> Welcoming:
+        job = SendWelcome(user_id or await add_user(**changes))
+        return job, await hold(await put(job))
+
+    return promising
 
 
 def body(letter: EmailMessage, kind: str) -> str:
@@ -46,9 +54,9 @@ def body(letter: EmailMessage, kind: str) -> str:
 
 
 async def test_a_new_user_is_welcomed_in_text_and_html(
-    tools: Tools, put: Put, hold: Hold, add_user: AddUser, letters: Letters
+    tools: Tools, promised: Promised, letters: Letters
 ) -> None:
-    job, promise = await promised(await add_user(), put, hold)
+    job, promise = await promised()
 
     await send_welcome(job, promise, tools)
 
@@ -71,9 +79,9 @@ async def test_a_new_user_is_welcomed_in_text_and_html(
 
 
 async def test_nobody_is_written_to_who_was_deleted_meanwhile(
-    tools: Tools, put: Put, hold: Hold, add_user: AddUser, letters: Letters, owner: Any
+    tools: Tools, promised: Promised, letters: Letters, owner: Any
 ) -> None:
-    job, promise = await promised(await add_user(), put, hold)
+    job, promise = await promised()
     await owner.execute("UPDATE users SET deleted_at = now()")
 
     await send_welcome(job, promise, tools)
@@ -83,9 +91,9 @@ async def test_nobody_is_written_to_who_was_deleted_meanwhile(
 
 
 async def test_nobody_is_written_to_whose_row_is_gone(
-    tools: Tools, put: Put, hold: Hold, add_user: AddUser, letters: Letters, owner: Any
+    tools: Tools, promised: Promised, letters: Letters, owner: Any
 ) -> None:
-    job, promise = await promised(await add_user(), put, hold)
+    job, promise = await promised()
     await owner.execute("DELETE FROM users")
 
     await send_welcome(job, promise, tools)
@@ -95,9 +103,9 @@ async def test_nobody_is_written_to_whose_row_is_gone(
 
 
 async def test_the_job_done_twice_sends_one_letter(
-    tools: Tools, put: Put, hold: Hold, add_user: AddUser, sink: Sink
+    tools: Tools, promised: Promised, sink: Sink
 ) -> None:
-    job, promise = await promised(await add_user(), put, hold)
+    job, promise = await promised()
     sending = replace(tools, mailer=SmtpMailer(sink.url))
     before = sink.begun
 
@@ -108,9 +116,9 @@ async def test_the_job_done_twice_sends_one_letter(
 
 
 async def test_a_letter_repeated_after_a_kill_is_the_same_letter(
-    tools: Tools, put: Put, hold: Hold, add_user: AddUser, sink: Sink, owner: Any
+    tools: Tools, promised: Promised, sink: Sink, owner: Any
 ) -> None:
-    job, promise = await promised(await add_user(), put, hold)
+    job, promise = await promised()
     sending = replace(tools, mailer=SmtpMailer(sink.url))
     await send_welcome(job, promise, sending)
     await owner.execute("UPDATE letters SET state = 'queued'")  # killed before it was noted
@@ -123,24 +131,23 @@ async def test_a_letter_repeated_after_a_kill_is_the_same_letter(
 
 
 async def test_the_letters_row_tells_what_the_server_said(
-    tools: Tools, put: Put, hold: Hold, add_user: AddUser, owner: Any
+    tools: Tools, promised: Promised, owner: Any
 ) -> None:
-    user_id = await add_user()
-    job, promise = await promised(user_id, put, hold)
+    job, promise = await promised()
 
     await send_welcome(job, promise, tools)
 
     kept = await owner.fetchrow("SELECT * FROM letters")
-    assert (kept["id"], kept["user_id"], kept["template"]) == (promise.id, user_id, "welcome")
+    assert (kept["id"], kept["user_id"], kept["template"]) == (promise.id, job.user_id, "welcome")
     assert kept["state"] == "handed_over"
     assert kept["answer"] == f"kept as {promise.id}.eml"
     assert kept["handed_at"]
 
 
 async def test_a_letter_refused_for_good_is_noted_as_failed(
-    tools: Tools, put: Put, hold: Hold, add_user: AddUser, sink: Sink, owner: Any
+    tools: Tools, promised: Promised, sink: Sink, owner: Any
 ) -> None:
-    job, promise = await promised(await add_user(), put, hold)
+    job, promise = await promised()
     sink.answers["RCPT"] = "550 no such mailbox"
 
     with pytest.raises(GivenUp):
@@ -153,9 +160,9 @@ async def test_a_letter_refused_for_good_is_noted_as_failed(
 
 
 async def test_only_digests_of_token_and_code_are_kept(
-    tools: Tools, put: Put, hold: Hold, add_user: AddUser, letters: Letters, owner: Any
+    tools: Tools, promised: Promised, letters: Letters, owner: Any
 ) -> None:
-    job, promise = await promised(await add_user(), put, hold)
+    job, promise = await promised()
 
     await send_welcome(job, promise, tools)
 
@@ -164,18 +171,17 @@ async def test_only_digests_of_token_and_code_are_kept(
     assert len(secrets) == 2
     tables = await owner.fetch("SELECT relname FROM pg_stat_user_tables")
     for (table,) in tables:
-        for (kept,) in await owner.fetch(f'SELECT t::text FROM "{table}" t'):
+        for (kept,) in await owner.fetch(f'SELECT t::text FROM "{table}" t'):  # noqa: S608
             assert not any(secret in kept for secret in secrets), table
     kept = await owner.fetchrow("SELECT token_mac, code_mac FROM email_verification_tokens")
     assert all(len(digest) == 32 for digest in kept)
 
 
 async def test_a_newer_letter_kills_the_token_of_the_older_one(
-    tools: Tools, put: Put, hold: Hold, add_user: AddUser, owner: Any
+    tools: Tools, promised: Promised, owner: Any
 ) -> None:
-    user_id = await add_user()
-    older = await promised(user_id, put, hold)
-    newer = await promised(user_id, put, hold)
+    older = await promised()
+    newer = await promised(older[0].user_id)
 
     await send_welcome(*newer, tools)
     await send_welcome(*older, tools)  # a late retry must not kill the newer one
@@ -194,14 +200,13 @@ async def test_a_newer_letter_kills_the_token_of_the_older_one(
         "Ada <victim@example.org>",
         "=?utf-8?q?=0D=0ABcc:_victim=40example.org?=",
         "(victim@example.org)",
-        "é, victim@example.org, " * 3,
+        "é, victim@example.org, " * 2,
     ],
 )
 async def test_a_name_adds_neither_header_nor_recipient(
-    tools: Tools, put: Put, hold: Hold, add_user: AddUser, sink: Sink, name: str
+    tools: Tools, promised: Promised, sink: Sink, name: str
 ) -> None:
-    user_id = await add_user(first_name=name, last_name="L" * 50)
-    job, promise = await promised(user_id, put, hold)
+    job, promise = await promised(first_name=name, last_name="L" * 50)
 
     await send_welcome(job, promise, replace(tools, mailer=SmtpMailer(sink.url)))
 
@@ -215,10 +220,10 @@ async def test_a_name_adds_neither_header_nor_recipient(
 
 
 async def test_a_name_is_text_in_html_and_keeps_no_direction_marks(
-    tools: Tools, put: Put, hold: Hold, add_user: AddUser, letters: Letters
+    tools: Tools, promised: Promised, letters: Letters
 ) -> None:
     name = "<a href='//evil'>\u202eAda\u2066 {{ 7 * 7 }}"
-    job, promise = await promised(await add_user(first_name=name), put, hold)
+    job, promise = await promised(first_name=name)
 
     await send_welcome(job, promise, tools)
 
@@ -231,11 +236,9 @@ async def test_a_name_is_text_in_html_and_keeps_no_direction_marks(
 
 
 async def test_a_name_in_any_script_survives(
-    tools: Tools, put: Put, hold: Hold, add_user: AddUser, letters: Letters
+    tools: Tools, promised: Promised, letters: Letters
 ) -> None:
-    job, promise = await promised(
-        await add_user(first_name="Ἀρχιμήδης", last_name="山田 Ольга"), put, hold
-    )
+    job, promise = await promised(first_name="Ἀρχιμήδης", last_name="山田 Ольга")
 
     await send_welcome(job, promise, tools)
 

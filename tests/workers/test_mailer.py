@@ -102,8 +102,8 @@ async def test_a_certificate_of_nobody_we_trust_is_refused(certified: Certified)
 async def test_a_certificate_for_another_host_is_refused(tmp_path: Path) -> None:
     other = certify(tmp_path, host="127.0.0.2")
     async with listening(Sink(), implicit=other.server) as sink:
+        url = f"smtps://127.0.0.1:{sink.port}?cafile={other.authority}"
         with pytest.raises(ServerAway, match="certificate"):
-            url = f"smtps://127.0.0.1:{sink.port}?cafile={other.authority}"
             await SmtpMailer(url).send(letter())
 
     assert sink.begun == 0
@@ -120,8 +120,8 @@ async def test_we_sign_in_with_the_password_of_the_url(certified: Certified) -> 
         await SmtpMailer(right).probe()
         with pytest.raises(ServerAway, match="535"):
             await SmtpMailer(url.format("wrong", sink.port, certified.authority)).send(letter())
+        nobody = f"smtp://127.0.0.1:{sink.port}?cafile={certified.authority}"
         with pytest.raises(ServerAway, match="530"):
-            nobody = f"smtp://127.0.0.1:{sink.port}?cafile={certified.authority}"
             await SmtpMailer(nobody).send(letter())
 
     assert len(sink.letters) == 1

@@ -1,0 +1,1 @@
+"""Dashboards as typed Python; `python -m grafana.generate` writes their JSON."""

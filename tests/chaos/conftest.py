@@ -1,0 +1,164 @@
+"""What tests of accidents share: a house of its own processes, and people who register."""
+
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import asyncpg
+import pytest
+
+from ops.settings import load
+from ops.stack import Addresses, Stack
+from storage.migrate import Migrator
+from tests.factories import free_port, register
+from tests.ops.stacks import FAST, open_room
+from tests.workers.processes import Running, Start, eventually, starting
+from tests.workers.smtp import Sink, listening
+
+ROUNDS = range(int(os.environ.get("CHAOS_ROUNDS", "1")))
+
+
+@dataclass(slots=True)
+class House:
+    """The processes of one installation, its mail server and a client of its web process."""
+
+    start: Start
+    sink: Sink
+    client: aiohttp.ClientSession
+    database_url: str
+    redis_url: str
+
+    async def worker(self) -> Running:
+        """Start one more worker of letters."""
+        queues = ("--queues", "emails")
+        return await self.start("workers", *queues, ready="working", SMTP_URL=self.sink.url)
+
+    async def relay(self) -> Running:
+        """Start one more relay."""
+        return await self.start("workers.relay", ready="relaying")
+
+    async def register(self) -> str:
+        """Register somebody new; return their address."""
+        signed_in = await register(self.client)
+        return str(signed_in["user"]["email"])
+
+    def letters_to(self, address: str) -> list[str]:
+        """Return the Message-IDs of the letters somebody got."""
+        return [
+            str(letter["Message-ID"])
+            for letter in self.sink.letters
+            if address in str(letter["To"])
+        ]
+
+    async def all_have_letters(self, addresses: list[str], seconds: float) -> float:
+        """Wait until everybody has a letter; return how long it took."""
+
+        async def they_have() -> bool:
+            return all(self.letters_to(address) for address in addresses)
+
+        return await eventually(they_have, seconds)
+
+    async def begins_a_letter(self) -> None:
+        """Wait until the mail server is in the middle of a letter."""
+
+        async def begun() -> bool:
+            return self.sink.begun > 0
+
+        await eventually(begun)
+
+    async def ask(self, question: str) -> object:
+        """Ask the database, in a connection of its own."""
+        connection = await asyncpg.connect(self.database_url, timeout=5)
+        try:
+            return await connection.fetchval(question)
+        finally:
+            await connection.close()
+
+    async def settles(self, seconds: float = 10) -> None:
+        """Wait until no promise is open."""
+
+        async def settled() -> bool:
+            return await self.ask("SELECT count(*) FROM outbox WHERE state <> 'done'") == 0
+
+        await eventually(settled, seconds)
+
+
+@pytest.fixture(params=ROUNDS, ids=lambda number: f"round{number + 1}")
+def round_number(request: pytest.FixtureRequest) -> int:
+    """Repeat the accident CHAOS_ROUNDS times."""
+    return int(request.param)
+
+
+@pytest.fixture
+async def house(
+    environ: dict[str, str], clean: None, api: aiohttp.ClientSession, round_number: int
+) -> AsyncIterator[House]:
+    """Give a house on the session's servers; tests start relay and worker."""
+    async with listening(Sink()) as sink:
+        with starting(environ) as start:
+            database_url = environ["MIGRATION_DATABASE_URL"]
+            yield House(start, sink, api, database_url, environ["REDIS_URL"])
+
+
+@pytest.fixture(scope="module")
+def own_stack() -> Iterator[tuple[Stack, Addresses, Path]]:
+    """Run servers of our own, to be frozen and restarted."""
+    with open_room() as folder:
+        stack = Stack(folder / "home", settings=FAST)
+        addresses = stack.start()
+        try:
+            yield stack, addresses, folder
+        finally:
+            thaw(stack)
+            stack.stop()
+
+
+@pytest.fixture
+async def own_house(
+    environ: dict[str, str], own_stack: tuple[Stack, Addresses, Path], round_number: int
+) -> AsyncIterator[House]:
+    """Give a house with a web process on servers of its own; tests start relay and worker."""
+    _, addresses, folder = own_stack
+    environment = environ | {
+        "OSTIARY_HOME": str(folder / "home"),
+        "DATABASE_URL": str(addresses.database_url),
+        "WORKER_DATABASE_URL": str(addresses.worker_database_url),
+        "MIGRATION_DATABASE_URL": str(addresses.migration_database_url),
+        "REDIS_URL": str(addresses.redis_url),
+        "RATE_LIMIT_ANONYMOUS": "off",
+        "WEB_PROCESSES": "1",
+        "PORT": str(free_port()),
+    }
+    settings = load(environment, directory=folder)
+    async with Migrator.connect(settings) as migrator:
+        await migrator.up()
+        await migrator.grant(settings)
+    async with listening(Sink()) as sink, _client(environment["PORT"]) as client:
+        with starting(environment) as start:
+            await start("api", ready="answering")
+            database_url = environment["MIGRATION_DATABASE_URL"]
+            house = House(start, sink, client, database_url, environment["REDIS_URL"])
+            yield house
+            await house.ask("DELETE FROM outbox")
+
+
+@asynccontextmanager
+async def _client(port: str) -> AsyncIterator[aiohttp.ClientSession]:
+    url = f"http://127.0.0.1:{port}"
+    async with aiohttp.ClientSession(url, cookie_jar=aiohttp.DummyCookieJar()) as client:
+        yield client
+
+
+def freeze(stack: Stack) -> None:
+    """Stop Redis from answering, as a machine does that swaps."""
+    os.kill(stack.pids["redis"], signal.SIGSTOP)
+
+
+def thaw(stack: Stack) -> None:
+    """Let Redis answer again."""
+    if pid := stack.pids.get("redis"):
+        os.kill(pid, signal.SIGCONT)

@@ -1,0 +1,104 @@
+"""doctor: a process that looks at everything and names every cure."""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+
+
+async def examined(environ: dict[str, str], *options: str) -> tuple[int, str]:
+    """Run the doctor; return its exit code and what it printed."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "ops", "doctor", *options),
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]} | environ,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    said, complained = await process.communicate()
+    assert complained == b""
+    return process.returncode or 0, said.decode()
+
+
+async def findings(environ: dict[str, str]) -> tuple[int, dict[str, Any]]:
+    """Run the doctor; return its exit code and its findings by name."""
+    code, said = await examined(environ, "--json")
+    found = json.loads(said)
+    assert all(set(item) == {"name", "ok", "seen", "cure"} for item in found)
+    assert all(item["cure"] for item in found if not item["ok"])
+    return code, {item["name"]: item for item in found}
+
+
+async def test_all_is_well_with_the_servers_of_the_session(
+    environ: dict[str, str], migrated: None
+) -> None:
+    code, found = await findings(environ)
+
+    assert [name for name, item in found.items() if not item["ok"]] == []
+    assert code == 0
+    assert set(found) == {
+        "settings", "public url", "access tokens", "home", "disk", "redis", "postgresql",
+        "migrations", "roles", "keys", "letters",
+    }  # fmt: skip
+    assert found["roles"]["seen"] == "separate"
+    assert "SECRET_KEYS" not in str(found)
+
+
+async def test_every_wrong_setting_is_a_finding(environ: dict[str, str]) -> None:
+    code, said = await examined(environ | {"PORT": "x", "LOG_LEVEL": "loud"}, "--json")
+
+    assert code == 1
+    seen = [item["seen"] for item in json.loads(said)]
+    assert [text.partition("=")[0] for text in seen] == ["PORT", "LOG_LEVEL"]
+
+
+async def test_servers_that_are_away_are_named_with_their_cures(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    nowhere = {
+        "DATABASE_URL": f"postgresql://u:canary@/d?host={tmp_path}",
+        "REDIS_URL": f"unix://{tmp_path}/nobody.sock",
+        "SMTP_URL": "smtp://127.0.0.1:1",
+    }
+
+    code, found = await findings(environ | nowhere)
+
+    assert code == 1
+    assert {name for name, item in found.items() if not item["ok"]} == {
+        "postgresql", "redis", "letters",
+    }  # fmt: skip
+    assert "canary" not in str(found)
+
+
+async def test_without_servers_it_says_how_to_get_them(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir(mode=0o755)
+
+    code, said = await examined({"OSTIARY_HOME": str(tmp_path / "home")})
+
+    assert code == 1
+    assert "BAD  servers: not running\n       -> run `make up`" in said
+    assert f"-> chmod 700 {tmp_path / 'home'}" in said
+
+
+async def test_workers_who_cannot_sign_in_are_a_finding(environ: dict[str, str]) -> None:
+    wrong = environ["WORKER_DATABASE_URL"].replace("ostiary_worker:", "ostiary_worker:x")
+
+    code, found = await findings(environ | {"WORKER_DATABASE_URL": wrong})
+
+    assert code == 1
+    assert found["roles"]["cure"] == "check WORKER_DATABASE_URL"
+
+
+async def test_a_missing_secret_key_is_a_finding(
+    environ: dict[str, str], parts: Any, server_url: str
+) -> None:
+    other = environ["SECRET_KEYS"].replace("k1:", "k2:")
+
+    code, found = await findings(environ | {"SECRET_KEYS": other})
+
+    assert code == 1
+    assert "SECRET_KEYS" in found["keys"]["cure"]

@@ -1,0 +1,65 @@
+"""A server away: its queue waits, in order, and runs again at the first answer."""
+
+from typing import Any
+
+import pytest
+
+from tests.workers.conftest import Put, Row
+from tests.workers.trying import Noting, Try, raising, runner
+from workers.outcomes import GivenUp, LeftMidway, ServerAway
+from workers.toolbox import Tools
+
+
+async def test_a_server_away_pauses_the_queue_and_keeps_the_order(
+    tools: Tools, put: Put, row: Row, owner: Any
+) -> None:
+    first, second = [await put(Try(number), handed_over=True) for number in (1, 2)]
+    before, work = await row(first), Noting()
+
+    await runner(tools, raising(ServerAway("connection refused"))).run(first)
+    await runner(tools, work).run(second)  # was in Redis already when the queue was paused
+
+    kept = await row(first)
+    assert (kept["state"], kept["attempts"]) == ("pending", 0)
+    assert kept["available_at"] == before["available_at"]
+    assert kept["last_error"] == "connection refused"
+    assert work.did == []
+    assert (await row(second))["state"] == "pending"
+    pause = await owner.fetchrow("SELECT * FROM queue_pauses")
+    assert (pause["queue"], pause["reason"]) == ("emails", "connection refused")
+
+
+@pytest.mark.parametrize("error", [None, GivenUp("550"), RuntimeError("451")])
+async def test_one_probe_is_let_out_and_any_answer_lets_the_queue_run_again(
+    tools: Tools, put: Put, owner: Any, error: Exception | None
+) -> None:
+    promises = [await put(Try(number)) for number in range(3)]
+    await runner(tools, raising(ServerAway("refused"))).run(promises[0])
+    async with tools.database.reading() as storage:
+        assert await storage.outbox.claim_due(10) == []  # not before 15 seconds are over
+        await owner.execute("UPDATE queue_pauses SET until = now() - interval '1 second'")
+        (probe,) = await storage.outbox.claim_due(10)
+        assert await storage.outbox.claim_due(10) == []
+        await storage.outbox.handed_over([probe.id])
+
+        await runner(tools, raising(error) if error else Noting()).run(probe.id)
+
+        assert probe.id == promises[0]
+        assert [due.id for due in await storage.outbox.claim_due(10)] == promises[1:]
+
+
+async def test_a_letter_over_which_the_server_stumbles_steps_back_after_three_tries(
+    tools: Tools, put: Put, row: Row, owner: Any
+) -> None:
+    promise_id = await put(Try())
+    stumbling = runner(tools, raising(LeftMidway("silent at DATA")))
+
+    for number in (1, 2):
+        await stumbling.run(promise_id)
+        kept = await row(promise_id)
+        assert (kept["state"], kept["attempts"]) == ("pending", number)
+        assert kept["seconds"] <= 0
+    await stumbling.run(promise_id)
+
+    assert (await row(promise_id))["seconds"] > 10
+    assert await owner.fetchval("SELECT count(*) FROM queue_pauses") == 1

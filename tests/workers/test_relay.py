@@ -1,0 +1,241 @@
+"""The relay: from the outbox to the broker in order, once, and back when the broker lost it."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+from uuid import UUID
+
+import pytest
+import redis
+
+from storage.jobs import Job
+from storage.outbox import Due
+from tests.factories import free_port
+from tests.workers.conftest import Hold, Put, Row
+from tests.workers.processes import eventually
+from workers.broker import Broker, bell
+from workers.relay import Relay
+from workers.toolbox import Tools
+
+
+@dataclass(frozen=True, slots=True)
+class Try(Job):
+    """A job for trying the relay."""
+
+    name: ClassVar[str] = "emails.try"
+
+
+@pytest.fixture
+def relay(tools: Tools, broker: Broker) -> Relay:
+    return Relay(tools, broker)
+
+
+def queued(broker: Broker) -> list[str]:
+    ids: Any = broker.client.lrange("dramatiq:emails", 0, -1)
+    return [found.decode() for found in ids]
+
+
+async def test_the_oldest_is_handed_over_first(
+    tools: Tools, put: Put, owner: Any, relay: Relay, broker: Broker
+) -> None:
+    promises = [await put(Try()) for _ in range(20)]
+    for age, promise_id in enumerate(promises):  # the last one is the oldest now
+        at = datetime.now(UTC) - timedelta(minutes=age)
+        await owner.execute("UPDATE outbox SET available_at = $2 WHERE id = $1", promise_id, at)
+
+    assert await relay.relay_once() == 20
+
+    assert queued(broker) == [str(promise_id) for promise_id in reversed(promises)]
+
+
+async def test_a_batch_wakes_the_workers_of_its_queue(
+    put: Put, row: Row, relay: Relay, broker: Broker
+) -> None:
+    promise_id = await put(Try())
+
+    await relay.relay_once()
+
+    assert broker.client.llen(bell("emails")) == 1
+    kept = await row(promise_id)
+    assert (kept["state"], kept["relay_until"]) == ("handed_over", None)
+
+
+async def test_what_is_promised_for_later_waits(
+    tools: Tools, put: Put, relay: Relay, broker: Broker
+) -> None:
+    async with tools.database.transaction() as storage:
+        await storage.outbox.put(Try(), at=datetime.now(UTC) + timedelta(seconds=30))
+
+    assert await relay.relay_once() == 0
+    assert queued(broker) == []
+
+
+async def test_what_is_rolled_back_was_never_promised(
+    tools: Tools, relay: Relay, broker: Broker
+) -> None:
+    with suppress(ZeroDivisionError):
+        async with tools.database.transaction() as storage:
+            await storage.outbox.put(Try())
+            raise ZeroDivisionError
+
+    assert await relay.relay_once() == 0
+    assert queued(broker) == []
+
+
+async def test_two_relays_at_once_hand_over_each_once(
+    tools: Tools, put: Put, broker: Broker
+) -> None:
+    promises = [await put(Try()) for _ in range(250)]
+    relays = [Relay(tools, broker), Relay(tools, broker)]
+
+    handed = await asyncio.gather(*(relay.relay_once() for relay in relays * 3))
+
+    assert sum(handed) == 250
+    assert sorted(queued(broker)) == sorted(map(str, promises))
+
+
+async def test_two_relays_at_once_let_one_probe_of_a_paused_queue_out(
+    tools: Tools, put: Put, owner: Any, broker: Broker
+) -> None:
+    promises = [await put(Try()) for _ in range(5)]
+    async with tools.database.reading() as storage:
+        await storage.outbox.pause("emails", "refused")
+    await owner.execute("UPDATE queue_pauses SET until = now() - interval '1 second'")
+
+    await asyncio.gather(*(Relay(tools, broker).relay_once() for _ in range(6)))
+
+    assert queued(broker) == [str(promises[0])]
+
+
+async def test_without_redis_the_lease_is_given_back(
+    tools: Tools, put: Put, row: Row, relay: Relay, broker: Broker
+) -> None:
+    promise_id = await put(Try())
+    nowhere = Broker(f"redis://127.0.0.1:{free_port()}")
+
+    assert await Relay(tools, nowhere).relay_once() == 0
+
+    kept = await row(promise_id)
+    assert (kept["state"], kept["relay_until"]) == ("pending", None)
+    assert await relay.relay_once() == 1
+    assert queued(broker) == [str(promise_id)]
+
+
+async def test_what_a_dead_relay_leased_is_handed_over_when_its_lease_is_over(
+    tools: Tools, put: Put, owner: Any, relay: Relay, broker: Broker
+) -> None:
+    promise_id = await put(Try())
+    async with tools.database.reading() as storage:
+        assert [due.id for due in await storage.outbox.claim_due(10)] == [promise_id]  # and dies
+
+    assert await relay.relay_once() == 0
+    await owner.execute("UPDATE outbox SET relay_until = now() - interval '1 second'")
+
+    assert await relay.relay_once() == 1
+    assert queued(broker) == [str(promise_id)]
+
+
+async def test_a_worker_faster_than_the_relays_note_keeps_its_word(
+    tools: Tools, put: Put, row: Row, hold: Hold
+) -> None:
+    promise_id = await put(Try())
+    async with tools.database.reading() as storage:
+        await storage.outbox.claim_due(10)
+        promise = await hold(promise_id)
+        await storage.outbox.put_back(promise, seconds=30, counted=True, error="not now")
+
+        await storage.outbox.handed_over([promise_id])
+
+    assert (await row(promise_id))["state"] == "pending"
+
+
+async def aged(owner: Any, age: str) -> None:
+    await owner.execute("UPDATE outbox SET handed_at = now() - $1::text::interval", age)
+
+
+async def test_what_redis_lost_is_recalled(
+    put: Put, owner: Any, row: Row, relay: Relay, broker: Broker
+) -> None:
+    promise_id = await put(Try())
+    await relay.relay_once()
+    broker.client.flushdb()
+    assert await relay.recall_once() == 0  # five seconds are given to whoever is on the way
+    await aged(owner, "6 seconds")
+
+    assert await relay.recall_once() == 1
+
+    assert (await row(promise_id))["state"] == "pending"
+    assert await relay.relay_once() == 1
+    assert queued(broker) == [str(promise_id)]
+
+
+async def test_what_still_lies_in_redis_waits_for_its_turn(
+    put: Put, owner: Any, row: Row, relay: Relay
+) -> None:
+    promise_id = await put(Try())
+    await relay.relay_once()
+    await aged(owner, "4 minutes")
+
+    assert await relay.recall_once() == 0
+    assert (await row(promise_id))["state"] == "handed_over"
+
+
+async def test_after_five_minutes_it_is_offered_again_whatever_redis_has(
+    put: Put, owner: Any, relay: Relay, broker: Broker
+) -> None:
+    promise_id = await put(Try())
+    await relay.relay_once()
+    await aged(owner, "6 minutes")
+
+    assert await relay.recall_once() == 1
+    assert await relay.relay_once() == 1
+    assert broker.client.hlen("dramatiq:emails.msgs") == 1  # one message, two places in the queue
+    assert queued(broker) == [str(promise_id)] * 2
+
+
+async def test_what_somebody_works_on_is_not_recalled(
+    put: Put, owner: Any, hold: Hold, relay: Relay, broker: Broker
+) -> None:
+    promise_id = await put(Try())
+    await relay.relay_once()
+    await hold(promise_id)
+    broker.client.flushdb()
+    await aged(owner, "6 minutes")
+
+    assert await relay.recall_once() == 0
+
+
+async def test_a_relay_that_runs_is_woken_by_the_commit(
+    tools: Tools, put: Put, relay: Relay, broker: Broker, owner: Any
+) -> None:
+    tools.database.ring_with(tools.redis.ring_relay)
+    stop = asyncio.Event()
+    running = asyncio.create_task(relay.run(stop))
+    took = []
+
+    async def handed() -> bool:
+        return not await owner.fetchval("SELECT count(*) FROM outbox WHERE state = 'pending'")
+
+    for _ in range(5):
+        await put(Try())
+        took.append(await eventually(handed))
+    stop.set()
+    await asyncio.wait_for(running, 3)
+
+    assert sorted(took)[2] < 0.2  # polling alone would take 125 ms on average, and up to 250
+    assert len(queued(broker)) == 5
+
+
+async def test_offering_raises_and_loses_nothing_when_redis_refuses(
+    tools: Tools, put: Put, row: Row, broker: Broker
+) -> None:
+    promise_id: UUID = await put(Try())
+    broker.client.set("dramatiq:emails", "not a list")
+
+    with pytest.raises(redis.RedisError):
+        broker.offer([Due(promise_id, "emails", Try.name)])
+    assert await Relay(replace(tools), broker).relay_once() == 0
+
+    assert (await row(promise_id))["state"] == "pending"
