@@ -3,6 +3,7 @@
 import ast
 import importlib
 import importlib.util
+import json
 import re
 import shutil
 import subprocess
@@ -24,7 +25,6 @@ from api.app import all_endpoints
 from api.docs.errors import rows
 from api.docs.files import files
 from api.envelope import STATUSES
-from api.openapi import document
 from api.routing import Endpoint
 from ops.errors import Kind, Problem
 from ops.procfile import read
@@ -49,6 +49,8 @@ UNLIMITED = {
     "/.well-known/jwks.json": "every verifier asks, and what it gets is cached",
     "/ops/prometheus/targets": "only holders of OPS_TOKEN get this far",
     "/api/docs": "static pages",
+    "/assets/": "static files",
+    "/dev/mailbox": "development only, on the machine of whoever develops",
 }
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "core", "base", "manager"}
 
@@ -143,7 +145,7 @@ def test_operations_have_ids_of_their_own(endpoints: list[Endpoint]) -> None:
 
 
 def test_the_openapi_document_is_valid(endpoints: list[Endpoint]) -> None:
-    found = document(endpoints, base_url="http://localhost:3000")
+    found = json.loads(files()["openapi.json"])
 
     validate(found)
     assert set(found["paths"]) == {item.path for item in endpoints if item.documented}
