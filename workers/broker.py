@@ -245,7 +245,7 @@ def _what_is_wrong(queue: str, raw: bytes) -> str | None:
         if message.actor_name not in CATALOGUE or queue_of(message.actor_name) != queue:
             return f"no job of this queue: {message.actor_name!r:.80}"
         # Dramatiq looks the queue up by what the message says, and its thread ends if it lies.
-        made_by_relay = message.queue_name == queue and message == Message(
+        made_by_relay = message == Message(
             queue_name=queue,
             actor_name=message.actor_name,
             args=(),

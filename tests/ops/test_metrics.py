@@ -44,15 +44,23 @@ def test_a_free_port_serves_what_was_counted() -> None:
     assert "_created" not in text
 
 
-def test_a_taken_port_is_an_error_and_a_closed_one_is_free_again() -> None:
-    listener = Metrics().listen("127.0.0.1", 0)
-    with pytest.raises(OSError, match="in use"):
-        Metrics().listen("127.0.0.1", listener.port)
-    listener.close()
+def test_a_wanted_port_is_taken_when_free_and_replaced_when_not() -> None:
+    first = Metrics().listen("127.0.0.1", 0)
+    second = Metrics().listen("127.0.0.1", first.port)
+    assert second.port != first.port
+    second.close()
+    first.close()
 
-    assert scraped(Metrics(), listener.port)
+    again = Metrics().listen("127.0.0.1", first.port)
+    assert again.port == first.port
+    again.close()
     with socket.socket() as probe:
-        assert probe.connect_ex(("127.0.0.1", listener.port))
+        assert probe.connect_ex(("127.0.0.1", first.port))
+
+
+def test_an_address_that_is_not_ours_is_an_error_with_its_cure() -> None:
+    with pytest.raises(OSError, match="METRICS_PORT"):
+        Metrics().listen("192.0.2.1", 0)
 
 
 def test_two_processes_worth_of_metrics_share_nothing() -> None:

@@ -1,9 +1,5 @@
 """Migrations: forward, back, and every way in which files and database do not fit together."""
 
-import asyncio
-import os
-import sys
-from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,10 +8,7 @@ import asyncpg
 import pytest
 
 from ops.settings import Settings, load
-from ops.stack import Addresses, Stack
 from storage.migrate import FOLDER, Migration, MigrationError, Migrator, create, read
-from tests.factories import OPS_TOKEN, SECRET_KEYS
-from tests.ops.stacks import FAST, open_room
 
 ROOT = Path(__file__).parents[2]
 _TABLES = """
@@ -75,42 +68,6 @@ def _key(row: Any) -> str:
     return f"{column} FROM {row['other']}"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Addresses]:
-    """Run a PostgreSQL of this module's own, whose schema comes and goes."""
-    with open_room() as folder:
-        stack = Stack(folder / "home", redis=False, settings=FAST)
-        yield stack.start()
-        stack.stop()
-
-
-@pytest.fixture
-async def fresh(server: Addresses) -> AsyncIterator[Any]:
-    """Empty the database; give a connection of its owner."""
-    connection = await asyncpg.connect(server.migration_database_url)
-    await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
-def environ(server: Addresses, tmp_path: Path) -> dict[str, str]:
-    """Give the environment of a command on that server."""
-    return {
-        "OSTIARY_HOME": str(tmp_path),
-        "DATABASE_URL": str(server.database_url),
-        "WORKER_DATABASE_URL": str(server.worker_database_url),
-        "MIGRATION_DATABASE_URL": str(server.migration_database_url),
-        "SECRET_KEYS": SECRET_KEYS,
-    }
-
-
-@pytest.fixture
-def settings(environ: dict[str, str], tmp_path: Path) -> Settings:
-    """Give the settings of a migrator on that server."""
-    return load(environ, directory=tmp_path)
-
-
 def files(folder: Path, *parts: tuple[str, str, str]) -> list[Migration]:
     """Write migrations (file name, up, down) into an empty folder and read it."""
     for path in folder.glob("*.sql"):
@@ -118,20 +75,6 @@ def files(folder: Path, *parts: tuple[str, str, str]) -> list[Migration]:
     for name, up, down in parts:
         (folder / name).write_text(f"-- migrate:up{up}\n-- migrate:down{down}\n")
     return read(folder)
-
-
-async def command(environ: dict[str, str], *arguments: str, said: str = "") -> tuple[int, str]:
-    """Run `python -m storage`; return its exit code and everything it printed."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "storage", *arguments),
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"]} | environ,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    told, _ = await process.communicate(said.encode())
-    return process.returncode or 0, told.decode()
 
 
 async def test_up_down_up_with_data_in_every_table(fresh: Any, settings: Settings) -> None:
@@ -261,10 +204,10 @@ async def test_fewer_steps_back_than_one_are_refused(fresh: Any, settings: Setti
 
 
 async def test_looking_makes_nothing_and_the_api_may_look(
-    fresh: Any, settings: Settings, environ: dict[str, str], tmp_path: Path
+    fresh: Any, settings: Settings, own_environ: dict[str, str], tmp_path: Path
 ) -> None:
     await fresh.execute("GRANT USAGE ON SCHEMA public TO ostiary_api")
-    as_api = load(environ | {"MIGRATION_DATABASE_URL": ""}, directory=tmp_path)
+    as_api = load(own_environ | {"MIGRATION_DATABASE_URL": ""}, directory=tmp_path)
 
     async with Migrator.connect(as_api) as migrator:
         rows = await migrator.status()
@@ -272,69 +215,6 @@ async def test_looking_makes_nothing_and_the_api_may_look(
     assert len(rows) == len(read())
     assert not any(row.applied_at for row in rows)
     assert await fresh.fetchval("SELECT to_regclass('schema_migrations')") is None
-
-
-async def test_three_runners_at_once_apply_each_migration_once(
-    fresh: Any, environ: dict[str, str]
-) -> None:
-    done = await asyncio.gather(*(command(environ, "migrate") for _ in range(3)))
-
-    assert [code for code, _ in done] == [0, 0, 0]
-    applied = [line for _, told in done for line in told.splitlines() if "applied 2" in line]
-    assert len(applied) == len(set(applied)) == len(read())
-    assert sum("up to date" in told for _, told in done) == 2
-    assert await fresh.fetchval("SELECT count(*) FROM schema_migrations") == len(read())
-
-
-async def test_the_commands_go_forward_back_and_anew(fresh: Any, environ: dict[str, str]) -> None:
-    assert (await command(environ, "migrate"))[0] == 0
-    assert "rolled back" in (await command(environ, "rollback"))[1]
-    assert (await command(environ, "status"))[1].count("not applied") == 1
-    await fresh.execute("CREATE TABLE left_behind (id int)")
-    refused = await command(environ, "reset", said="yes\n")
-    nobody = await command(environ, "reset")
-    assert await fresh.fetchval("SELECT to_regclass('left_behind')") == "left_behind"
-    told = await command(environ, "reset", said="reset\n")
-
-    assert refused[0] == nobody[0] == 1
-    assert "nothing was changed" in refused[1]
-    assert "nothing was changed" in nobody[1]
-    assert (told[0], "the database is new" in told[1]) == (0, True)
-    assert await fresh.fetchval("SELECT to_regclass('left_behind')") is None
-    assert await fresh.fetchval("SELECT has_table_privilege('ostiary_api', 'users', 'INSERT')")
-
-
-async def test_reset_is_refused_in_production_and_asks_nobody_with_yes(
-    fresh: Any, environ: dict[str, str]
-) -> None:
-    production = {
-        "ENVIRONMENT": "production",
-        "PUBLIC_URL": "https://auth.acme.com",
-        "SMTP_URL": "smtp://relay.acme.com",
-        "OPS_TOKEN": OPS_TOKEN,
-    }
-    await fresh.execute("CREATE TABLE left_behind (id int)")
-
-    refused = await command(environ | production, "reset", "--yes")
-
-    assert refused[0] == 1
-    assert "refused in production" in refused[1]
-    assert await fresh.fetchval("SELECT to_regclass('left_behind')") == "left_behind"
-    assert (await command(environ, "reset", "--yes"))[0] == 0
-    assert await fresh.fetchval("SELECT to_regclass('left_behind')") is None
-
-
-async def test_a_server_that_is_not_there_and_a_missing_address_are_told(tmp_path: Path) -> None:
-    nobody = await command({"OSTIARY_HOME": str(tmp_path)}, "status")
-    away = f"postgresql://u:canary@/d?host={tmp_path}"
-    gone = await command(
-        {"OSTIARY_HOME": str(tmp_path), "DATABASE_URL": away, "SECRET_KEYS": SECRET_KEYS}, "status"
-    )
-
-    assert nobody == (78, "DATABASE_URL: not set; run `make up`, or set it to yours\n")
-    assert gone[0] == 1
-    assert "Traceback" not in gone[1]
-    assert "canary" not in gone[1]
 
 
 def test_a_new_migration_has_a_time_stamp_and_both_parts(tmp_path: Path) -> None:

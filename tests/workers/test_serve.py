@@ -1,6 +1,7 @@
 """A worker process as such: how it starts, how it stops."""
 
 import asyncio
+import time
 from typing import Any
 
 from tests.factories import free_port
@@ -32,16 +33,34 @@ async def test_a_worker_that_is_told_to_stop_finishes_its_letter(
     assert not [line for line in worker.events if line["level"] in {"error", "critical"}]
 
 
-async def test_a_worker_without_its_database_does_not_start(start: Start, migrated: None) -> None:
+async def test_a_worker_told_to_stop_while_it_waits_for_its_database_ends_at_once(
+    start: Start, migrated: None
+) -> None:
     nowhere = f"postgresql://u:p@127.0.0.1:{free_port()}/x"
-
     worker = await start("workers", ready="", WORKER_DATABASE_URL=nowhere)
 
-    async def warned() -> bool:
+    async def waits() -> bool:
         return any("does not answer" in line["event"] for line in worker.events)
 
-    await eventually(warned, 20)
+    await eventually(waits, 20)
+    begun = time.monotonic()
+    worker.stop()
 
+    assert time.monotonic() - begun < 1
+    assert not any(line["event"] == "working" for line in worker.events)
+
+
+async def test_a_worker_that_cannot_open_its_tools_takes_no_message_and_ends(
+    start: Start, migrated: None
+) -> None:
+    worker = await start("workers", ready="", METRICS_HOST="203.0.113.1")  # RFC 5737: nobody's
+
+    async def has_ended() -> bool:
+        return worker.gone
+
+    await eventually(has_ended, 20)
+
+    assert worker.process.returncode == 1
     assert not any(line["event"] == "working" for line in worker.events)
 
 

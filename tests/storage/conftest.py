@@ -1,0 +1,49 @@
+"""What tests of migrations share: a PostgreSQL whose schema comes and goes."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from ops.settings import Settings, load
+from ops.stack import Addresses, Stack
+from tests.factories import SECRET_KEYS
+from tests.ops.stacks import FAST, open_room
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Addresses]:
+    """Run a PostgreSQL of these tests' own, whose schema comes and goes."""
+    with open_room() as folder:
+        stack = Stack(folder / "home", redis=False, settings=FAST)
+        yield stack.start()
+        stack.stop()
+
+
+@pytest.fixture
+async def fresh(server: Addresses) -> AsyncIterator[Any]:
+    """Empty the database; give a connection of its owner."""
+    connection = await asyncpg.connect(server.migration_database_url)
+    await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+def own_environ(server: Addresses, tmp_path: Path) -> dict[str, str]:
+    """Give the environment of a command on that server."""
+    return {
+        "OSTIARY_HOME": str(tmp_path),
+        "DATABASE_URL": str(server.database_url),
+        "WORKER_DATABASE_URL": str(server.worker_database_url),
+        "MIGRATION_DATABASE_URL": str(server.migration_database_url),
+        "SECRET_KEYS": SECRET_KEYS,
+    }
+
+
+@pytest.fixture
+def settings(own_environ: dict[str, str], tmp_path: Path) -> Settings:
+    """Give the settings of a migrator on that server."""
+    return load(own_environ, directory=tmp_path)
