@@ -3,6 +3,8 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
+# Most tests wait for other processes: three at a time keep two cores busy.
+TEST_PROCESSES ?= 3
 INSTALL := ops/install.sh
 
 .PHONY: help up dev test lint format doctor key migration docs lock clean
@@ -17,7 +19,7 @@ dev: .venv/.run ## The same, restarting when a file changes
 	@exec $(BIN)/python -m ops up --reload $(PROCESSES)
 
 test: .venv/.dev ## Run all tests (real PostgreSQL, Redis, SMTP, worker processes)
-	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --cov --cov-report=term $(ARGS)
 
 lint: .venv/.dev ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check .

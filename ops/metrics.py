@@ -39,6 +39,7 @@ class Metrics:
         self._http()
         self._identity()
         self._jobs()
+        self._letters_and_clock()
         self._resources()
 
     def _http(self) -> None:
@@ -138,6 +139,8 @@ class Metrics:
         self.quarantined = self._counter(
             "ostiary_messages_quarantined_total", "Broker messages that could not be read.", "queue"
         )
+
+    def _letters_and_clock(self) -> None:
         self.letters = self._counter(
             "ostiary_letters_total", "Letters by what became of them.", "template", "outcome"
         )

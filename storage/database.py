@@ -23,6 +23,7 @@ from storage.idempotency import IdempotencyKeys
 from storage.letters import Letters
 from storage.outbox import Outbox
 from storage.quarantine import Quarantine
+from storage.queue_pauses import QueuePauses
 from storage.roles import Roles
 from storage.sessions import Sessions
 from storage.setup_tokens import SetupTokens
@@ -120,6 +121,11 @@ class Storage:
     def outbox(self) -> Outbox:
         """Jobs promised, kept until done."""
         return Outbox(self._connection, self._actor)
+
+    @cached_property
+    def pauses(self) -> QueuePauses:
+        """Queues that wait for a server."""
+        return QueuePauses(self._connection)
 
     @cached_property
     def audit(self) -> AuditInbox:

@@ -129,15 +129,6 @@ WHERE id = $1 AND holder = $2 AND state IN ('pending', 'handed_over')
 RETURNING true
 """
 
-PAUSE = """
-INSERT INTO queue_pauses (queue, until, reason)
-VALUES ($1, now() + interval '15 seconds', $2)
-ON CONFLICT (queue) DO UPDATE
-SET until = excluded.until, reason = excluded.reason, updated_at = now()
-"""
-
-RESUME = "DELETE FROM queue_pauses WHERE queue = $1"
-
 DEPTHS = """
 SELECT queue, state, count(*) AS depth,
     extract(epoch FROM now() - min(available_at) FILTER (WHERE available_at <= now()))::float8
@@ -281,14 +272,6 @@ class Outbox:
     async def bury(self, promise: Promise, error: str) -> bool:
         """Give the promise up; it stays as dead, to be seen and replayed."""
         return bool(await self._connection.fetchval(BURY, promise.id, promise.holder, error))
-
-    async def pause(self, queue: str, reason: str) -> None:
-        """Hold a queue whose server does not answer; one promise in 15 seconds goes out."""
-        await self._connection.execute(PAUSE, queue, reason)
-
-    async def resume(self, queue: str) -> None:
-        """Let a paused queue run again."""
-        await self._connection.execute(RESUME, queue)
 
     async def depths(self) -> list[Depth]:
         """Count promises not done, by queue and state."""

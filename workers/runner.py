@@ -16,8 +16,9 @@ from uuid import UUID
 from ops.errors import Unavailable
 from ops.ids import new_id
 from ops.logging import bound, get_logger
+from storage.database import Storage
 from storage.jobs import Job
-from storage.outbox import Outbox, Promise
+from storage.outbox import Promise
 from workers.actor import Work
 from workers.insist import insist
 from workers.outcomes import GivenUp, LeftMidway, ServerAway, one_line
@@ -101,7 +102,7 @@ class Runner:
         )
         metrics.jobs.labels(promise.queue, promise.name, outcome).inc()
         if promise.paused and outcome in _ANSWERED:
-            await self._write(lambda outbox: outbox.resume(promise.queue))
+            await self._write(lambda storage: storage.pauses.resume(promise.queue))
 
     async def _outcome(self, promise: Promise) -> str:
         if promise.name not in self._works:  # a release older than the promise, or a forged message
@@ -131,7 +132,7 @@ class Runner:
             return await self._put_back(promise, seconds=1, error=error.message)
         except Exception as error:  # noqa: BLE001 - whatever an actor raises ends here
             return await self._failed(promise, error)
-        settled = await self._write(lambda outbox: outbox.settle(promise))
+        settled = await self._write(lambda storage: storage.outbox.settle(promise))
         return "done" if settled else "lost"
 
     async def _leased(self, promise: Promise) -> None:
@@ -185,7 +186,7 @@ class Runner:
     async def _wait_for_server(self, promise: Promise, error: ServerAway) -> str:
         reason = one_line(str(error), _ERROR_LENGTH)
         _log.warning("server away, the queue waits", queue=promise.queue, reason=reason)
-        await self._write(lambda outbox: outbox.pause(promise.queue, reason))
+        await self._write(lambda storage: storage.pauses.pause(promise.queue, reason))
         suspect = isinstance(error, LeftMidway)
         if suspect and promise.attempts >= _SUSPICIOUS:
             await self._failed(promise, error)
@@ -203,19 +204,21 @@ class Runner:
     ) -> str:
         reason = error and one_line(error, _ERROR_LENGTH)
         await self._write(
-            lambda outbox: outbox.put_back(promise, seconds=seconds, counted=counted, error=reason)
+            lambda storage: storage.outbox.put_back(
+                promise, seconds=seconds, counted=counted, error=reason
+            )
         )
         return outcome
 
     async def _bury(self, promise: Promise, error: str) -> str:
         reason = one_line(error, _ERROR_LENGTH)
         _log.error("job given up", reason=reason)
-        await self._write(lambda outbox: outbox.bury(promise, reason))
+        await self._write(lambda storage: storage.outbox.bury(promise, reason))
         return "dead"
 
-    async def _write(self, change: Callable[[Outbox], Awaitable[T]]) -> T:
+    async def _write(self, change: Callable[[Storage], Awaitable[T]]) -> T:
         async def attempt() -> T:
             async with self._tools.database.reading() as storage:
-                return await change(storage.outbox)
+                return await change(storage)
 
         return await insist(attempt, seconds=self._timing.insist)

@@ -73,8 +73,12 @@ class Master:
     def _watch(self) -> int:
         while not self._stopping:
             self._sleep(self._next_due())
-            for child in list(self._children.values()):
-                self._answered = self._answered or self._is_ready(child, seconds=0)
+            children = list(self._children.values())
+            # Before any is looked at for its end: one may have ended that never got ready, while
+            # another answers.
+            ready = [self._is_ready(child, seconds=0) for child in children if not self._answered]
+            self._answered = self._answered or any(ready)
+            for child in children:
                 code = child.process.poll()
                 if code is not None:
                     # Wrong settings, or a server that stayed away from the start: nobody is helped

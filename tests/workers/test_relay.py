@@ -101,7 +101,7 @@ async def test_two_relays_at_once_let_one_probe_of_a_paused_queue_out(
 ) -> None:
     promises = [await put(Try()) for _ in range(5)]
     async with tools.database.reading() as storage:
-        await storage.outbox.pause("emails", "refused")
+        await storage.pauses.pause("emails", "refused")
     await owner.execute("UPDATE queue_pauses SET until = now() - interval '1 second'")
 
     await asyncio.gather(*(Relay(tools, broker).relay_once() for _ in range(6)))
