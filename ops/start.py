@@ -53,7 +53,13 @@ def run_process(default_name: str, serve: Callable[[Settings, str], int]) -> int
     except SettingsInvalid as error:
         sys.stderr.write(f"{error}\n")
         return EX_CONFIG
-    set_up(settings, process=name)
+    try:
+        set_up(settings, process=name)
+    except OSError as error:
+        sys.stderr.write(
+            f"LOG_DIR={settings.log_dir}: {error.strerror}; name a folder we may write\n"
+        )
+        return EX_CONFIG
     for warning in settings.warnings:
         _log.warning(warning)
     try:

@@ -16,8 +16,6 @@ INSERT INTO outbox (id, queue, name, body) SELECT promise_id, $4, $1, $5 FROM sl
 RETURNING id
 """
 
-LATEST = "SELECT max(slot) FROM clock_slots WHERE task = $1"
-
 SUCCESSES = """
 SELECT clock_slots.task, extract(epoch FROM max(outbox.finished_at))::float8 AS at
 FROM clock_slots JOIN outbox ON outbox.id = clock_slots.promise_id
@@ -40,11 +38,6 @@ class ClockSlots:
             PROMISE, job.name, slot, new_id(), job.queue, body_of(job)
         )
         return made is not None
-
-    async def latest(self, task: str) -> datetime | None:
-        """Return the last slot that was promised, None before the first."""
-        slot: datetime | None = await self._connection.fetchval(LATEST, task)
-        return slot
 
     async def successes(self) -> dict[str, float]:
         """Return when each task last succeeded, as Unix seconds."""

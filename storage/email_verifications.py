@@ -12,7 +12,8 @@ OFFER = """
 INSERT INTO email_verification_tokens (id, user_id, email, token_mac, code_mac, expires_at)
 VALUES ($1, $2, $3, $4, $5, now() + make_interval(secs => $6))
 ON CONFLICT (id) DO UPDATE
-SET token_mac = excluded.token_mac, code_mac = excluded.code_mac, updated_at = now()
+SET token_mac = excluded.token_mac, code_mac = excluded.code_mac,
+    expires_at = excluded.expires_at, updated_at = now()
 WHERE email_verification_tokens.spent_at IS NULL
 """
 

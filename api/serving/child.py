@@ -27,8 +27,8 @@ _log = get_logger()
 
 async def serve(settings: Settings, *, name: str, sock: socket.socket, ready: int) -> int:
     """Answer until told to stop, then finish what is in flight; `ready` is told when we answer."""
-    stop = stop_on_signals()
     async with open_parts(settings, name=name) as parts:
+        stop = stop_on_signals()  # not before: until then a signal may simply end us
         runner, server = await start(await make_app(parts), sock)
         async with announced(parts.redis, parts.metrics, settings, name=name):
             lag = asyncio.create_task(_measure_lag(parts.metrics.loop_lag))

@@ -45,16 +45,6 @@ def text(value: str) -> str:
     return value
 
 
-def flag(value: str) -> bool:
-    """Take true or false, yes or no, on or off, 1 or 0."""
-    lowered = value.lower()
-    if lowered in {"true", "yes", "on", "1"}:
-        return True
-    if lowered in {"false", "no", "off", "0"}:
-        return False
-    raise ValueError("write true or false")
-
-
 def integer(low: int, high: int) -> Kind[int]:
     """Take a whole number from low to high."""
 

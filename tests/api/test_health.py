@@ -1,10 +1,14 @@
 """Health and where Prometheus finds us."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
+from api.app import make_app
+from api.parts import Parts
 from ops.settings import load
 from ops.stack import Stack
 from storage.migrate import Migrator
@@ -108,3 +112,13 @@ async def test_without_a_token_in_the_settings_nobody_gets_the_targets(serve: Se
     for headers in ({}, {"Authorization": "Bearer "}):
         async with api.get("/ops/prometheus/targets", headers=headers) as answer:
             assert answer.status == 401
+
+
+async def test_the_application_answers_under_any_server_of_aiohttp(
+    parts: Parts, clean: None, aiohttp_client: Callable[..., Any]
+) -> None:
+    client = await aiohttp_client(await make_app(parts))
+
+    answer = await client.get("/health/ready")
+
+    assert answer.status == 200
