@@ -98,7 +98,15 @@ def up() -> Iterator[Callable[..., Up]]:
 
 
 def gone(processes: list[psutil.Process]) -> bool:
-    return not [one for one in processes if one.is_running() and one.status() != "zombie"]
+    """Say whether all of them have ended; a zombie has."""
+    return not any(map(_lives, processes))
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_from_nothing_to_a_letter_and_back_to_nothing(up: Callable[..., Up]) -> None:
