@@ -237,7 +237,7 @@ def test_tests_patch_mock_and_skip_nothing() -> None:
 def test_no_tracked_file_names_an_index_or_a_folder_of_somebody() -> None:
     banned = re.compile(
         r"(--(extra-)?index-url\s+http|(?<![\w.])(/home|/Users|/work|/root)/[\w.-]+/[\w.-]+"
-        r"|pypi\.org/simple|index-url\s*=)"
+        r"|://[\w.-]+/simple|index-url\s*=)"
     )
     offenders = [
         f"{shown(path)}: {found[0]}"
