@@ -28,6 +28,7 @@ ROOT = Path(__file__).parents[1]
 
 _PROBE_SECONDS = 0.4
 _GRACE_SECONDS = 8.0
+_REVIVE_SECONDS = 5.0
 
 
 class CannotStart(Exception):  # noqa: N818 - read as a sentence where it is caught
@@ -87,6 +88,7 @@ class _Run:
         self._watched = _newest_change() if reload else None
         self._admin: subprocess.Popen[str] | None = None
         self._refused = ""
+        self._revive_after = 0.0
 
     def run(self) -> int:
         """Migrate, start the processes, see to the first admin, and watch."""
@@ -126,16 +128,23 @@ class _Run:
             self._supervisor.stop()
 
     def _tick(self) -> None:
-        for name in self._stack.check():
-            _say(f"{name} ended; starting it again")
-            try:
-                self._stack.revive(progress=_say)
-            except StackError as error:
-                _say(str(error))
+        self._revive()
         self._welcome()
         if self._watched is not None and (newest := _newest_change()) > self._watched:
             self._watched = newest
             self._restart()
+
+    def _revive(self) -> None:
+        """Start servers again that ended; when one cannot be, say so once and wait a little."""
+        ended = self._stack.check()
+        if not ended or time.monotonic() < self._revive_after:
+            return
+        _say(f"{', '.join(ended)} ended; starting again")
+        try:
+            self._stack.revive(progress=_say)
+        except StackError as error:
+            self._revive_after = time.monotonic() + _REVIVE_SECONDS
+            _say(str(error))
 
     def _restart(self) -> None:
         _say("a file changed; restarting")
