@@ -104,8 +104,11 @@ def kill_group(child: subprocess.Popen[bytes]) -> None:
 
 def tell(child: subprocess.Popen[bytes], what: signal.Signals) -> None:
     """Send a signal to the child alone; nothing happens when it is gone."""
-    with suppress(ProcessLookupError):
-        child.send_signal(what)
+    # Popen.send_signal would reap a child that has just ended, and `ended` would then leave what
+    # remains of its group alone. Unreaped, its process id cannot belong to anybody else.
+    if child.returncode is None:
+        with suppress(ProcessLookupError):
+            os.kill(child.pid, what)
 
 
 def is_alive(pid: int) -> bool:
