@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from urllib.parse import urlencode
+from uuid import UUID
 
 from storage.database import Storage
 from storage.jobs import SendReuseNotice, SendWelcome
@@ -27,11 +28,8 @@ async def send_welcome(job: SendWelcome, promise: Promise, tools: Tools) -> None
     """Welcome a new user with a link and a code that verify the address, unless they are gone."""
     kind = TokenKind.EMAIL_VERIFICATION
     async with tools.database.transaction() as storage:
-        try:
-            user = await storage.users.by_id(job.user_id)
-        except UserNotFound:
-            return
-        if await _has_left(promise, user, _WELCOME, storage):
+        user = await _recipient(job.user_id, promise, _WELCOME, storage)
+        if user is None:
             return
         secret = derived(kind, tools.keys, promise.id, user.email, user.credential_version)
         await storage.email_verifications.offer(
@@ -50,11 +48,8 @@ async def send_welcome(job: SendWelcome, promise: Promise, tools: Tools) -> None
 async def send_reuse_notice(job: SendReuseNotice, promise: Promise, tools: Tools) -> None:
     """Tell a user that one of their sessions was ended, unless they are gone."""
     async with tools.database.transaction() as storage:
-        try:
-            user = await storage.users.by_id(job.user_id)
-        except UserNotFound:
-            return
-        if await _has_left(promise, user, _TOKEN_REUSE, storage):
+        user = await _recipient(job.user_id, promise, _TOKEN_REUSE, storage)
+        if user is None:
             return
     letter = _letter(promise, user, _TOKEN_REUSE, first_name=user.first_name)
     await _post(letter, promise, tools)
@@ -84,10 +79,16 @@ def _letter(promise: Promise, user: User, template: str, **facts: str | int) -> 
     )
 
 
-async def _has_left(promise: Promise, user: User, template: str, storage: Storage) -> bool:
-    """Keep a row for the letter; say whether an earlier try handed the letter over."""
+async def _recipient(
+    user_id: UUID, promise: Promise, template: str, storage: Storage
+) -> User | None:
+    """Keep a row for the letter; None when its user is gone or an earlier try handed it over."""
+    try:
+        user = await storage.users.by_id(user_id)
+    except UserNotFound:
+        return None
     state = await storage.letters.queue(promise.id, user_id=user.id, template=template)
-    return state is LetterState.HANDED_OVER
+    return None if state is LetterState.HANDED_OVER else user
 
 
 async def _post(letter: Letter, promise: Promise, tools: Tools) -> None:

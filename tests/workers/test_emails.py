@@ -12,11 +12,12 @@ from uuid import UUID
 
 import pytest
 
-from storage.jobs import SendWelcome
+from ops.ids import new_id
+from storage.jobs import SendReuseNotice, SendWelcome
 from storage.outbox import Promise
 from tests.workers.conftest import AddUser, Hold, Put
 from tests.workers.smtp import Sink
-from workers.emails import send_welcome
+from workers.emails import send_reuse_notice, send_welcome
 from workers.mailer import SmtpMailer
 from workers.outcomes import GivenUp
 from workers.toolbox import Tools
@@ -245,3 +246,30 @@ async def test_a_name_in_any_script_survives(
     (letter,) = letters()
     assert letter["To"].addresses[0].display_name == "Ἀρχιμήδης 山田 Ольга"
     assert "Welcome, Ἀρχιμήδης!" in body(letter, "plain")
+
+
+async def test_a_reused_token_is_told_once_and_without_any_link(
+    tools: Tools, put: Put, hold: Hold, add_user: AddUser, letters: Letters
+) -> None:
+    job = SendReuseNotice(await add_user())
+    promise = await hold(await put(job))
+
+    await send_reuse_notice(job, promise, tools)
+    await send_reuse_notice(job, promise, tools)
+
+    (letter,) = letters()
+    assert letter["To"].addresses[0].addr_spec == "ada@example.com"
+    assert letter["Subject"] == "Ostiary: we ended one of your sessions"
+    for kind in ("plain", "html"):
+        assert "Ada" in body(letter, kind)
+        assert "token=" not in body(letter, kind)
+
+
+async def test_a_reused_token_of_somebody_gone_is_told_to_nobody(
+    tools: Tools, put: Put, hold: Hold, letters: Letters
+) -> None:
+    job = SendReuseNotice(new_id())
+
+    await send_reuse_notice(job, await hold(await put(job)), tools)
+
+    assert letters() == []
