@@ -89,6 +89,27 @@ class Metrics:
         self.sessions_revoked = self._counter(
             "ostiary_sessions_revoked_total", "Sessions ended before their time.", "reason"
         )
+        self.resets = self._counter(
+            "ostiary_password_resets_total", "Password resets: letters and uses.", "stage"
+        )
+        self.email_changes = self._counter(
+            "ostiary_email_changes_total", "Changes of e-mail address.", "stage"
+        )
+        self.step_ups = self._counter(
+            "ostiary_step_ups_total", "Passwords asked for again in a session.", "result"
+        )
+        self.tokens_checked = self._counter(
+            "ostiary_access_tokens_checked_total",
+            "Access tokens presented: known from before, looked up, or refused.",
+            "result",
+        )
+        self.revocations_age = self._gauge(
+            "ostiary_revocations_age_seconds",
+            "Time since this process last read what was revoked.",
+        )
+        self.key_age = self._gauge(
+            "ostiary_signing_key_age_seconds", "Age of the key that signs access tokens."
+        )
         self.hash_seconds = self._histogram(
             "ostiary_password_hash_seconds", "Time to hash or verify one password.", "op"
         )

@@ -16,6 +16,7 @@ from ops.errors import Kind, Unavailable
 from ops.logging import get_logger
 from ops.metrics import Metrics
 from storage.actor import SYSTEM, Actor
+from storage.attempts import Attempts
 from storage.audit import AuditInbox
 from storage.clock_slots import ClockSlots
 from storage.email_verifications import EmailVerifications
@@ -106,6 +107,11 @@ class Storage:
     def email_verifications(self) -> EmailVerifications:
         """Proofs that an e-mail address is someone's own."""
         return EmailVerifications(self._connection)
+
+    @cached_property
+    def attempts(self) -> Attempts:
+        """Failed sign-ins per account."""
+        return Attempts(self._connection)
 
     @cached_property
     def setup_tokens(self) -> SetupTokens:

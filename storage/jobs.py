@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 from uuid import UUID
 
+# Whose job it is when nobody lives under an address: the same work is promised either way, so that
+# neither the answer nor its time tells.
+NOBODY = UUID(int=0)
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -55,10 +59,82 @@ class SendWelcome(Job):
 
 
 @dataclass(frozen=True, slots=True)
+class SendVerification(Job):
+    """Ask a user once more to verify their e-mail address; NOBODY's job does nothing."""
+
+    name: ClassVar[str] = "emails.verification"
+
+    user_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class SendAlreadyRegistered(Job):
+    """Tell a user that somebody tried to register with their address."""
+
+    name: ClassVar[str] = "emails.already_registered"
+
+    user_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class SendReuseNotice(Job):
     """Tell a user that a session was ended because an old refresh token of it was used."""
 
     name: ClassVar[str] = "emails.token_reuse"
+
+    user_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class SendNewDevice(Job):
+    """Tell a user that a session was opened from a device not seen before."""
+
+    name: ClassVar[str] = "emails.new_device"
+
+    session_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class SendPasswordChanged(Job):
+    """Tell a user that their password was changed or reset."""
+
+    name: ClassVar[str] = "emails.password_changed"
+
+    user_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class SendEmailChange(Job):
+    """Ask the new address of a change to confirm it."""
+
+    name: ClassVar[str] = "emails.confirm_change"
+
+    change_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class SendEmailChanged(Job):
+    """Tell the old address of a change about it, with a way to undo it."""
+
+    name: ClassVar[str] = "emails.email_changed"
+
+    change_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class SendAccountDeleted(Job):
+    """Tell a person that their account was deleted."""
+
+    name: ClassVar[str] = "emails.account_deleted"
+
+    user_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class SendReset(Job):
+    """Send a user the means to choose a new password; NOBODY's job does nothing."""
+
+    name: ClassVar[str] = "passwords.reset"
 
     user_id: UUID
 
@@ -79,8 +155,32 @@ class CleanUpPipeline(Job):
     time_limit: ClassVar[float] = 600
 
 
+@dataclass(frozen=True, slots=True)
+class RotateSigningKey(Job):
+    """Make a new signing key when the newest one is old, retire those that no token needs."""
+
+    name: ClassVar[str] = "maintenance.rotate_signing_key"
+
+
 CATALOGUE: types.MappingProxyType[str, type[Job]] = types.MappingProxyType(
-    {job.name: job for job in (SendWelcome, SendReuseNotice, CleanUpSessions, CleanUpPipeline)}
+    {
+        job.name: job
+        for job in (
+            SendWelcome,
+            SendVerification,
+            SendAlreadyRegistered,
+            SendReuseNotice,
+            SendNewDevice,
+            SendPasswordChanged,
+            SendEmailChange,
+            SendEmailChanged,
+            SendAccountDeleted,
+            SendReset,
+            CleanUpSessions,
+            CleanUpPipeline,
+            RotateSigningKey,
+        )
+    }
 )
 
 

@@ -4,7 +4,14 @@ Sources, the first that speaks wins: the environment, `.env`, and what `ops up` 
 OSTIARY_HOME (keys made on first start, addresses of the embedded servers).
 """
 
-from ops.settings.declare import Environment, LogFormat, LogLevel, SecurityProfile
+from ops.settings.declare import (
+    Environment,
+    LogFormat,
+    LogLevel,
+    SecurityProfile,
+    TokenAlgorithm,
+    VerifiedEmail,
+)
 from ops.settings.kinds import Rate
 from ops.settings.model import Settings
 from ops.settings.read import SettingsInvalid, load
@@ -17,5 +24,7 @@ __all__ = [
     "SecurityProfile",
     "Settings",
     "SettingsInvalid",
+    "TokenAlgorithm",
+    "VerifiedEmail",
     "load",
 ]

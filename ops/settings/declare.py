@@ -16,9 +16,26 @@ class Environment(StrEnum):
 
 
 class SecurityProfile(StrEnum):
-    """`seed` follows the documents' rules; the profile of NIST SP 800-63B-4 is still to come."""
+    """`seed`: the documents' rules; `strict`: NIST SP 800-63B-4, and strangers learn nothing."""
 
     SEED = "seed"
+    STRICT = "strict"
+
+
+class VerifiedEmail(StrEnum):
+    """What a verified e-mail address is needed for."""
+
+    OFF = "off"
+    SENSITIVE = "sensitive"
+    LOGIN = "login"
+
+
+class TokenAlgorithm(StrEnum):
+    """How access tokens are signed (RFC 7518, RFC 8037)."""
+
+    EDDSA = "EdDSA"
+    ES256 = "ES256"
+    RS256 = "RS256"
 
 
 class LogLevel(StrEnum):

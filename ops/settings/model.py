@@ -13,6 +13,8 @@ from ops.settings.declare import (
     LogFormat,
     LogLevel,
     SecurityProfile,
+    TokenAlgorithm,
+    VerifiedEmail,
     setting,
 )
 from ops.settings.kinds import Rate
@@ -136,10 +138,28 @@ class Settings:
     security_profile: SecurityProfile = setting(
         kinds.choice(SecurityProfile),
         "seed",
-        "rules of passwords and registration; seed is the only profile so far",
+        "seed: the documents' rules; strict: NIST passwords, registration tells strangers nothing",
+        section="Auth",
+    )
+    require_verified_email: VerifiedEmail = setting(
+        kinds.choice(VerifiedEmail),
+        "sensitive",
+        "what a verified address is needed for: off, sensitive or login",
         section="Auth",
     )
     token_audience: str = setting(kinds.text, "ostiary", "`aud` of access tokens", section="Auth")
+    token_algorithm: TokenAlgorithm = setting(
+        kinds.choice(TokenAlgorithm),
+        "EdDSA",
+        "how access tokens are signed: EdDSA, or ES256 or RS256 for gateways without it",
+        section="Auth",
+    )
+    signing_key_max_age: int = setting(
+        kinds.duration(0, 3_650 * _DAY),
+        "90d",
+        "age at which the clock makes a new signing key; 0s: only by `python -m storage keys`",
+        section="Auth",
+    )
     access_token_ttl: int = setting(
         kinds.duration(1, 7 * _DAY),
         "15m",
@@ -160,6 +180,21 @@ class Settings:
         "life of a session however much it is used",
         section="Auth",
     )
+    sessions_per_user: int = setting(
+        kinds.integer(1, 10_000),
+        "50",
+        "sessions one person may have; one more ends the one unused for longest",
+        section="Auth",
+    )
+    step_up_ttl: int = setting(
+        kinds.duration(10, _DAY),
+        "10m",
+        "how long after a sign-in sensitive changes need no new proof",
+        section="Auth",
+    )
+    password_reset_ttl: int = setting(
+        kinds.duration(60, _DAY), "1h", "life of a password reset link and code", section="Auth"
+    )
     hash_slots: int = setting(
         kinds.integer(0, 64),
         "0",
@@ -172,10 +207,13 @@ class Settings:
     rate_limit_authenticated: Rate | None = setting(
         kinds.rate, "1000/1h", "requests per signed-in user, or off", section="Auth"
     )
+    rate_limit_premium: Rate | None = setting(
+        kinds.rate, "5000/1h", "requests per signed-in user of plan premium, or off", section="Auth"
+    )
     rate_limit_auth_failures: Rate | None = setting(
         kinds.rate,
         "5/15m",
-        "failed sign-ins per address; off only outside production",
+        "failed sign-ins per address and per account; off only outside production",
         section="Auth",
     )
 
