@@ -85,12 +85,13 @@ def rate(value: str) -> Rate | None:
 
 
 def choice(options: type[E]) -> Kind[E]:
-    """Take one of the values of an enum."""
+    """Take one of the values of an enum, however it is spelled."""
+    by_name = {option.lower(): option for option in options}
 
     def parse(value: str) -> E:
         try:
-            return options(value.lower())
-        except ValueError:
+            return by_name[value.lower()]
+        except KeyError:
             raise ValueError("choose one of " + ", ".join(options)) from None
 
     return parse
