@@ -27,6 +27,7 @@ from api.middleware import Wrapper
 from api.openapi import document
 from api.pages.render import PAGES, Pages
 from api.parts import Parts
+from api.proxies import ProxyWatch
 from api.reading import LARGE
 from api.routing import Endpoint, Router, Routes
 from api.sessions.handlers import SESSIONS
@@ -89,13 +90,16 @@ async def make_app(parts: Parts) -> web.Application:
             Policy.AUTH_FAILURES: settings.rate_limit_auth_failures,
         },
     )
+    proxies = ProxyWatch(parts.redis, metrics, settings.trusted_proxies)
     wrapper = Wrapper(
         metrics=metrics,
         cors=Cors(settings.allowed_origins),
         trusted_proxies=settings.trusted_proxies,
+        proxies=proxies,
         headers=_headers(settings),
     )
     app = web.Application(middlewares=[wrapper.middleware()], client_max_size=LARGE)
+    app.on_cleanup.append(proxies.close)
     app[SIGNING_RING] = ring
     app[REDIS] = parts.redis
     app[PAGES] = Pages(product=settings.product_name)

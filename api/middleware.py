@@ -25,6 +25,7 @@ from api.problems import (
     NotFound,
     PayloadTooLarge,
 )
+from api.proxies import ProxyWatch
 from ops.errors import Kind, Problem
 from ops.ids import new_id
 from ops.logging import bound, get_logger
@@ -48,6 +49,7 @@ class Wrapper:
     metrics: Metrics
     cors: Cors
     trusted_proxies: tuple[Network, ...]
+    proxies: ProxyWatch
     headers: dict[str, str]
 
     def middleware(self) -> Middleware:
@@ -67,10 +69,15 @@ class Wrapper:
         return wrap
 
     def _call(self, request: web.Request) -> Call:
+        self.proxies.saw(request)
         given = request.headers.get("X-Request-Id", "")
         return Call(
             request_id=given if _SANE_ID.fullmatch(given) else f"req_{new_id().hex}",
-            address=client_address(request, self.trusted_proxies),
+            address=client_address(
+                request.remote,
+                request.headers.getall(hdrs.X_FORWARDED_FOR, ()),
+                trusted=self.trusted_proxies,
+            ),
             user_agent=request.headers.get(hdrs.USER_AGENT, "")[:_MAX_AGENT],
         )
 

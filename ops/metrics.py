@@ -66,6 +66,10 @@ class Metrics:
         self.limits_open = self._counter(
             "ostiary_rate_limit_unchecked_total", "Requests let through while Redis was away."
         )
+        self.proxy_suspected = self._gauge(
+            "ostiary_untrusted_proxy_suspected",
+            "1 when all requests come from one peer that looks like a proxy TRUSTED_PROXIES lacks.",
+        )
         self.bodies_refused = self._counter(
             "ostiary_bodies_refused_total",
             "Request bodies refused before they were read.",

@@ -9,6 +9,7 @@ from ops.metrics import Metrics
 from ops.settings import Settings
 from storage.database import Database
 from storage.migrate import MigrationError, Migrator
+from storage.proxies import SUSPICION, cure, suspected_proxy
 from storage.redis import Redis
 
 
@@ -29,7 +30,7 @@ async def check(settings: Settings) -> list[Finding]:
         findings += [await _migrations(settings), await _roles(settings)]
     if all(item.ok for item in findings[1:]):
         findings.append(await _keys(settings))
-    return findings
+    return [*findings, await _proxy(settings)] if findings[0].ok else findings
 
 
 async def _redis(settings: Settings) -> Finding:
@@ -42,6 +43,19 @@ async def _redis(settings: Settings) -> Finding:
     finally:
         await client.close()
     return Finding("redis", ok=True, seen=_milliseconds(started))
+
+
+async def _proxy(settings: Settings) -> Finding:
+    client = Redis(settings.redis_url, Metrics())
+    try:
+        peer = await suspected_proxy(client, settings.trusted_proxies)
+    except Unavailable as problem:
+        return Finding("proxy", ok=False, seen=problem.message, cure="start Redis again")
+    finally:
+        await client.close()
+    if peer is None:
+        return Finding("proxy", ok=True, seen="none that TRUSTED_PROXIES lacks")
+    return Finding("proxy", ok=False, seen=SUSPICION, cure=cure(peer, settings.trusted_proxies))
 
 
 async def _database(settings: Settings) -> Finding:

@@ -25,6 +25,7 @@ _CONNECTIONS = 8
 _OPEN_SECONDS = 1.0
 
 RELAY_BELL = "ostiary:bell:relay"
+_PROXY = "ostiary:proxy:suspected"
 
 
 class RedisAway(Unavailable, kind=Kind.UNAVAILABLE, code="SERVICE_UNAVAILABLE"):
@@ -98,6 +99,19 @@ class Redis:
             for key, value in sorted(pairs)
             if value
         }
+
+    async def suspect_proxy(self, peer: str, *, seconds: int) -> None:
+        """Remember a peer that looks like a proxy nobody told us of; raise RedisAway."""
+        await self._guarded(self._client.set(_PROXY, peer, ex=seconds))
+
+    async def suspected_proxy(self) -> str | None:
+        """Return the peer that was remembered last; raise RedisAway."""
+        found: Any = await self._guarded(self._client.get(_PROXY))
+        return found.decode(errors="replace") if found else None
+
+    async def forget_proxy(self) -> None:
+        """Remember no such peer any more; raise RedisAway."""
+        await self._guarded(self._client.delete(_PROXY))
 
     def ring_relay(self) -> None:
         """Wake a relay, fire and forget; rings that come while one is under way become one."""

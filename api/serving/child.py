@@ -11,6 +11,7 @@ from aiohttp import web
 from api.app import make_app
 from api.health.handlers import HEALTH
 from api.parts import open_parts
+from api.proxies import warn_of_proxy
 from api.serving.connection import Connection
 from ops.logging import get_logger
 from ops.settings import Settings
@@ -28,6 +29,7 @@ _log = get_logger()
 async def serve(settings: Settings, *, name: str, sock: socket.socket, ready: int) -> int:
     """Answer until told to stop, then finish what is in flight; `ready` is told when we answer."""
     async with open_parts(settings, name=name) as parts:
+        await warn_of_proxy(parts.redis, settings.trusted_proxies)
         stop = stop_on_signals()  # not before: until then a signal may simply end us
         runner, server = await start(await make_app(parts), sock)
         async with announced(parts.redis, parts.metrics, settings, name=name):

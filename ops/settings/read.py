@@ -5,13 +5,14 @@ import os
 import re
 from base64 import b64encode
 from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from ops.settings.model import Settings, declarations
-from ops.settings.rules import broken_rules
+from ops.settings.rules import broken_rules, doubtful_rules
 
 KEYS_FILE = "keys.env"
 STACK_FILE = "run/stack.env"
@@ -60,7 +61,8 @@ def load(
         kept = {name: value for name, value in kept.items() if "DATABASE_URL" not in name}
     values, mistakes = _parse(kept | merged)
     warnings = (*_unknown_names(dotenv), *_placeholders(dotenv))
-    settings = Settings(**values, warnings=warnings)
+    settings = Settings(**values)
+    settings = replace(settings, warnings=(*warnings, *doubtful_rules(settings)))
     if strict:
         told = tuple(mistakes)  # What cannot be read is told once, not again as missing.
         mistakes += [text for text in broken_rules(settings, merged) if not _same(text, told)]

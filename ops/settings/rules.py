@@ -1,6 +1,7 @@
 """Rules between settings: what cannot stand together, and what production refuses."""
 
 from collections.abc import Callable, Mapping
+from ipaddress import ip_address
 
 from ops.settings.model import Settings
 
@@ -18,6 +19,25 @@ def broken_rules(settings: Settings, given: Mapping[str, str]) -> list[str]:
     rules = (*_ALWAYS, *(_IN_PRODUCTION if settings.in_production else ()))
     broken = [sentence for rule in rules if (sentence := rule(settings, given))]
     return broken + (_example_secrets(given) if settings.in_production else [])
+
+
+def doubtful_rules(settings: Settings) -> tuple[str, ...]:
+    """Return one sentence per combination that works, but hardly as it was meant."""
+    if not settings.in_production or settings.trusted_proxies or not _on_loopback(settings.host):
+        return ()
+    told = (
+        f"TRUSTED_PROXIES is not set, and HOST={settings.host} is reached through a proxy only: all"
+        " callers count as one for the limits; let the proxy send X-Forwarded-For and set"
+        " TRUSTED_PROXIES=127.0.0.1,::1"
+    )
+    return (told,)
+
+
+def _on_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _keys_for_own_database(settings: Settings, given: Mapping[str, str]) -> str | None:

@@ -7,6 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from api.parts import Parts
+from tests.factories import OPS_TOKEN
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -34,7 +39,7 @@ async def findings(environ: dict[str, str]) -> tuple[int, dict[str, Any]]:
 
 
 async def test_all_is_well_with_the_servers_of_the_session(
-    environ: dict[str, str], migrated: None
+    environ: dict[str, str], clean: None
 ) -> None:
     code, found = await findings(environ)
 
@@ -42,7 +47,7 @@ async def test_all_is_well_with_the_servers_of_the_session(
     assert code == 0
     assert set(found) == {
         "settings", "public url", "access tokens", "home", "disk", "redis", "postgresql",
-        "migrations", "roles", "keys", "letters",
+        "migrations", "roles", "keys", "proxy", "letters",
     }  # fmt: skip
     assert found["roles"]["seen"] == "separate"
     assert "SECRET_KEYS" not in str(found)
@@ -102,3 +107,62 @@ async def test_a_missing_secret_key_is_a_finding(
 
     assert code == 1
     assert "SECRET_KEYS" in found["keys"]["cure"]
+
+
+async def test_a_proxy_that_nobody_trusts_is_a_finding_until_it_is_trusted(
+    environ: dict[str, str], clean: None, parts: Parts
+) -> None:
+    await parts.redis.suspect_proxy("10.0.0.5", seconds=60)
+
+    code, found = await findings(environ)
+    mended, after = await findings(environ | {"TRUSTED_PROXIES": "10.0.0.0/24"})
+
+    assert code == 1
+    assert "looks like a proxy" in found["proxy"]["seen"]
+    assert "set TRUSTED_PROXIES=10.0.0.5 " in found["proxy"]["cure"]
+    assert mended == 0
+    assert after["proxy"]["ok"]
+    assert await parts.redis.suspected_proxy() is None
+
+
+async def test_a_suspicion_that_is_no_address_is_ignored(
+    environ: dict[str, str], clean: None, parts: Parts
+) -> None:
+    await parts.redis.suspect_proxy("somebody\x1b[31m", seconds=60)
+
+    code, found = await findings(environ)
+
+    assert code == 0
+    assert found["proxy"]["ok"]
+    await parts.redis.forget_proxy()
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, True),
+        ({"HOST": "::1"}, True),
+        ({"HOST": "localhost"}, True),
+        ({"HOST": "0.0.0.0"}, False),  # noqa: S104 - a setting's value, nothing is bound
+        ({"TRUSTED_PROXIES": "127.0.0.1"}, False),
+        ({"ENVIRONMENT": "test"}, False),
+    ],
+)
+async def test_production_behind_a_proxy_that_is_not_named_is_told(
+    environ: dict[str, str], tmp_path: Path, changes: dict[str, str], *, told: bool
+) -> None:
+    (tmp_path / "home").mkdir(mode=0o700)
+    production = {
+        "ENVIRONMENT": "production",
+        "OSTIARY_HOME": str(tmp_path / "home"),
+        "PUBLIC_URL": "https://auth.example.org",
+        "SECRET_KEYS": environ["SECRET_KEYS"],
+        "OPS_TOKEN": OPS_TOKEN,
+        "SMTP_URL": "smtp://127.0.0.1:1",
+    }
+
+    _, said = await examined(production | changes)
+
+    assert "BAD  settings" not in said
+    assert ("TRUSTED_PROXIES is not set" in said) == told
+    assert ("set TRUSTED_PROXIES=127.0.0.1,::1" in said) == told
