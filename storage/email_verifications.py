@@ -7,17 +7,19 @@ from uuid import UUID
 
 MAX_WRONG_CODES = 5
 
-# A repeated letter writes the same row again, under a new secret key perhaps.
+# A repeated letter writes the same row again, under a new secret key perhaps. Ids grow with time: a
+# late retry of an older letter is not offered beside a newer one.
 OFFER = """
 INSERT INTO email_verification_tokens (id, user_id, email, token_mac, code_mac, expires_at)
-VALUES ($1, $2, $3, $4, $5, now() + make_interval(secs => $6))
+SELECT $1, $2, $3, $4, $5, now() + make_interval(secs => $6)
+WHERE NOT EXISTS (SELECT FROM email_verification_tokens WHERE user_id = $2 AND id > $1)
 ON CONFLICT (id) DO UPDATE
 SET token_mac = excluded.token_mac, code_mac = excluded.code_mac,
     expires_at = excluded.expires_at, updated_at = now()
 WHERE email_verification_tokens.spent_at IS NULL
+RETURNING true
 """
 
-# Ids grow with time, so a late retry of an old letter cannot kill a newer one.
 RETIRE_OLDER = """
 UPDATE email_verification_tokens SET spent_at = now(), updated_at = now()
 WHERE user_id = $1 AND id < $2 AND spent_at IS NULL
@@ -85,12 +87,16 @@ class EmailVerifications:
         token_mac: bytes,
         code_mac: bytes,
         seconds: int,
-    ) -> None:
-        """Keep the digests of a letter's token and code; older ones of the person die."""
-        await self._connection.execute(
+    ) -> bool:
+        """Keep the digests of a letter's token and code; older ones of the person die.
+
+        False when this letter is pointless: a newer one was written, or its token was used.
+        """
+        offered = await self._connection.fetchval(
             OFFER, token_id, user_id, email, token_mac, code_mac, seconds
         )
         await self._connection.execute(RETIRE_OLDER, user_id, token_id)
+        return bool(offered)
 
     async def spend_token(self, token_macs: Sequence[bytes]) -> Proof | None:
         """Spend a token; None when it is unknown, spent, replaced or too old."""

@@ -21,6 +21,9 @@ class TokenKind(StrEnum):
 
     SETUP = "osu_"
     EMAIL_VERIFICATION = "ove_"
+    PASSWORD_RESET = "opr_"
+    EMAIL_CHANGE = "oec_"
+    EMAIL_UNDO = "oeu_"
 
 
 @dataclass(frozen=True, slots=True)

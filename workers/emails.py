@@ -1,113 +1,228 @@
 """Letters to people: each one keyed by its job, so that a job done twice sends one."""
 
-from datetime import UTC, datetime
-from urllib.parse import urlencode
+from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
-from storage.database import Storage
-from storage.jobs import SendReuseNotice, SendWelcome
-from storage.letters import LetterState
+from ops.agents import UNKNOWN, name_of
+from storage.email_changes import Change
+from storage.jobs import (
+    SendAccountDeleted,
+    SendAlreadyRegistered,
+    SendEmailChange,
+    SendEmailChanged,
+    SendNewDevice,
+    SendPasswordChanged,
+    SendReuseNotice,
+    SendVerification,
+    SendWelcome,
+)
+from storage.letters import Recipient
 from storage.outbox import Promise
+from storage.repositories import Storage
 from storage.tokens import TokenAndCode, TokenKind, derived, digest
-from storage.users import User, UserNotFound
 from workers.actor import actor
-from workers.insist import insist
 from workers.letters import Letter
-from workers.outcomes import GivenUp
+from workers.posting import (
+    letter_to,
+    link_to,
+    living,
+    may_go,
+    notify,
+    post,
+    withhold,
+)
 from workers.toolbox import Tools
 
 _WELCOME = "welcome"
+_VERIFICATION = "verification"
+_ALREADY_REGISTERED = "already_registered"
 _TOKEN_REUSE = "token_reuse"  # noqa: S105 - a template
+_NEW_DEVICE = "new_device"
+_PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a template
+_CONFIRM_CHANGE = "confirm_change"
+_EMAIL_CHANGED = "email_changed"
+_ACCOUNT_DELETED = "account_deleted"
 _VERIFY_HOURS = 24
-# A letter that left while PostgreSQL restarts must be noted, else it leaves once more.
-_NOTE_SECONDS = 30.0
+_CONFIRM_HOURS = 24
+_UNDO_HOURS = 72
+_FORGOT_PASSWORD = "forgot-password"  # noqa: S105 - a page
 
 
 @actor(SendWelcome)
 async def send_welcome(job: SendWelcome, promise: Promise, tools: Tools) -> None:
     """Welcome a new user with a link and a code that verify the address, unless they are gone."""
-    kind = TokenKind.EMAIL_VERIFICATION
     async with tools.database.transaction() as storage:
-        user = await _recipient(job.user_id, promise, _WELCOME, storage)
-        if user is None:
+        recipient = await living(job.user_id, storage)
+        if recipient is None:
             return
-        secret = derived(kind, tools.keys, promise.id, user.email, user.credential_version)
-        await storage.email_verifications.offer(
-            promise.id,
-            user_id=user.id,
-            email=user.email,
-            token_mac=digest(tools.keys, kind, secret.token),
-            code_mac=digest(tools.keys, kind, secret.code),
-            seconds=_VERIFY_HOURS * 3_600,
-        )
-    await _post(_welcome(promise, user, secret, tools), promise, tools)
-    tools.metrics.verifications.labels("requested").inc()
+        letter = await _proof_of_address(recipient, promise, _WELCOME, storage, tools)
+    if letter:
+        await post(letter, promise, tools)
+        tools.metrics.verifications.labels("requested").inc()
+
+
+@actor(SendVerification)
+async def send_verification(job: SendVerification, promise: Promise, tools: Tools) -> None:
+    """Send link and code once more, unless the address is proved or its user may not sign in."""
+    async with tools.database.transaction() as storage:
+        recipient = await living(job.user_id, storage)
+        if recipient is None or recipient.email_verified or not recipient.is_active:
+            return
+        letter = await _proof_of_address(recipient, promise, _VERIFICATION, storage, tools)
+    if letter:
+        await post(letter, promise, tools)
+        tools.metrics.verifications.labels("requested").inc()
+
+
+async def _proof_of_address(
+    recipient: Recipient, promise: Promise, template: str, storage: Storage, tools: Tools
+) -> Letter | None:
+    """Offer a token and a code, return their letter; None when it went out or may not."""
+    kind = TokenKind.EMAIL_VERIFICATION
+    if not await may_go(recipient, promise, template, storage, tools):
+        return None
+    secret = _secret(kind, promise, recipient.email, recipient.credential_version, tools)
+    offered = await storage.email_verifications.offer(
+        promise.id,
+        user_id=recipient.id,
+        email=recipient.email,
+        token_mac=digest(tools.keys, kind, secret.token),
+        code_mac=digest(tools.keys, kind, secret.code),
+        seconds=_VERIFY_HOURS * 3_600,
+    )
+    if not offered:
+        await withhold(promise, template, storage, tools)
+        return None
+    link = link_to("verify-email", tools, token=secret.token)
+    return letter_to(recipient, promise, template, link=link, code=secret.code, hours=_VERIFY_HOURS)
+
+
+@actor(SendAlreadyRegistered)
+async def send_already_registered(
+    job: SendAlreadyRegistered, promise: Promise, tools: Tools
+) -> None:
+    """Tell somebody who has an account that registering again is not the way in."""
+    await _tell(job.user_id, promise, _ALREADY_REGISTERED, tools)
 
 
 @actor(SendReuseNotice)
 async def send_reuse_notice(job: SendReuseNotice, promise: Promise, tools: Tools) -> None:
     """Tell a user that one of their sessions was ended, unless they are gone."""
-    async with tools.database.transaction() as storage:
-        user = await _recipient(job.user_id, promise, _TOKEN_REUSE, storage)
-        if user is None:
-            return
-    letter = _letter(promise, user, _TOKEN_REUSE, first_name=user.first_name)
-    await _post(letter, promise, tools)
+    await _tell(job.user_id, promise, _TOKEN_REUSE, tools)
 
 
-def _welcome(promise: Promise, user: User, secret: TokenAndCode, tools: Tools) -> Letter:
-    link = f"{tools.settings.base_url}/verify-email?{urlencode({'token': secret.token})}"
-    return _letter(
+@actor(SendPasswordChanged)
+async def send_password_changed(job: SendPasswordChanged, promise: Promise, tools: Tools) -> None:
+    """Tell a user that their password is another one now, and when that happened."""
+    await _tell(job.user_id, promise, _PASSWORD_CHANGED, tools, at=_shown(promise.created_at))
+
+
+@actor(SendNewDevice)
+async def send_new_device(job: SendNewDevice, promise: Promise, tools: Tools) -> None:
+    """Tell a user which device signed in from where and when, unless the session is erased."""
+    async with tools.database.reading() as storage:
+        sign_in = await storage.letters.sign_in(job.session_id)
+    if sign_in is None:
+        return
+    await _tell(
+        sign_in.user_id,
         promise,
-        user,
-        _WELCOME,
-        first_name=user.first_name,
-        link=link,
-        code=secret.code,
-        hours=_VERIFY_HOURS,
+        _NEW_DEVICE,
+        tools,
+        device=name_of(sign_in.user_agent) if sign_in.user_agent else UNKNOWN,
+        address=sign_in.address or "unknown",
+        at=_shown(sign_in.at),
     )
 
 
-def _letter(promise: Promise, user: User, template: str, **facts: str | int) -> Letter:
-    return Letter(
-        id=promise.id,
-        template=template,
-        to_address=user.email,
-        to_name=f"{user.first_name} {user.last_name}",
-        locale=user.locale,
-        facts=facts,
-    )
+@actor(SendAccountDeleted)
+async def send_account_deleted(job: SendAccountDeleted, promise: Promise, tools: Tools) -> None:
+    """Say farewell to somebody whose account is deleted; nothing when it was restored or erased."""
+    async with tools.database.reading() as storage:
+        recipient = await storage.letters.recipient(job.user_id)
+    if recipient and recipient.deleted:
+        await notify(recipient, promise, _ACCOUNT_DELETED, tools, at=_shown(promise.created_at))
 
 
-async def _recipient(
-    user_id: UUID, promise: Promise, template: str, storage: Storage
-) -> User | None:
-    """Keep a row for the letter; None when its user is gone or an earlier try handed it over."""
-    try:
-        user = await storage.users.by_id(user_id)
-    except UserNotFound:
+@actor(SendEmailChange)
+async def send_email_change(job: SendEmailChange, promise: Promise, tools: Tools) -> None:
+    """Ask a new address to confirm; nothing when somebody lives there or the wish has ended."""
+    async with tools.database.transaction() as storage:
+        change = await storage.email_changes.open(job.change_id)
+        if change is None or await storage.users.id_of(change.new_email):
+            return
+        letter = await _proof_of_new_address(change, promise, storage, tools)
+    if letter:
+        await post(letter, promise, tools)
+        tools.metrics.email_changes.labels("sent").inc()
+
+
+async def _proof_of_new_address(
+    change: Change, promise: Promise, storage: Storage, tools: Tools
+) -> Letter | None:
+    kind = TokenKind.EMAIL_CHANGE
+    owner = await living(change.user_id, storage)
+    if owner is None:
         return None
-    state = await storage.letters.queue(promise.id, user_id=user.id, template=template)
-    return None if state is LetterState.HANDED_OVER else user
-
-
-async def _post(letter: Letter, promise: Promise, tools: Tools) -> None:
-    """Hand a letter over and note what the other side said."""
-    try:
-        answer = await tools.mailer.send(tools.letters.compose(letter))
-    except GivenUp as error:
-        await _note(letter, LetterState.FAILED, str(error), tools)
-        raise
-    await _note(letter, LetterState.HANDED_OVER, answer, tools)
-    tools.metrics.letter_seconds.observe(
-        max((datetime.now(UTC) - promise.created_at).total_seconds(), 0.0)
+    # Who reads it may be a stranger, whom the name of the account's owner does not concern.
+    recipient = replace(
+        owner, email=change.new_email, email_verified=False, first_name="", last_name=""
+    )
+    if not await may_go(recipient, promise, _CONFIRM_CHANGE, storage, tools):
+        return None
+    secret = _secret(kind, promise, change.new_email, owner.credential_version, tools)
+    await storage.email_changes.offer(
+        change.id,
+        token_mac=digest(tools.keys, kind, secret.token),
+        code_mac=digest(tools.keys, kind, secret.code),
+        seconds=_CONFIRM_HOURS * 3_600,
+    )
+    link = link_to("confirm-email", tools, token=secret.token)
+    return letter_to(
+        recipient, promise, _CONFIRM_CHANGE, link=link, code=secret.code, hours=_CONFIRM_HOURS
     )
 
 
-async def _note(letter: Letter, state: LetterState, answer: str, tools: Tools) -> None:
-    async def note() -> None:
-        async with tools.database.transaction() as storage:
-            await storage.letters.set_state(letter.id, state, answer)
+@actor(SendEmailChanged)
+async def send_email_changed(job: SendEmailChanged, promise: Promise, tools: Tools) -> None:
+    """Tell the old address; with a way back if its owner had proved it and the account lives."""
+    kind, link = TokenKind.EMAIL_UNDO, ""
+    async with tools.database.transaction() as storage:
+        found = await storage.email_changes.confirmed(job.change_id)
+        owner = await storage.letters.recipient(found[0].user_id) if found else None
+        if found is None or owner is None:
+            return
+        change, can_be_undone = found
+        recipient = replace(owner, email=change.old_email, email_verified=can_be_undone)
+        if not await may_go(recipient, promise, _EMAIL_CHANGED, storage, tools):
+            return
+        if can_be_undone and not owner.deleted:
+            # Not of the credential's version: whoever took the account may change that.
+            token = derived(kind, tools.keys, promise.id, change.old_email).token
+            await storage.email_changes.offer_undo(change.id, digest(tools.keys, kind, token))
+            link = link_to("undo-email-change", tools, token=token)
+    at = _shown(promise.created_at)
+    letter = letter_to(recipient, promise, _EMAIL_CHANGED, link=link, hours=_UNDO_HOURS, at=at)
+    await post(letter, promise, tools)
 
-    await insist(note, seconds=_NOTE_SECONDS)
-    tools.metrics.letters.labels(letter.template, state).inc()
+
+async def _tell(
+    user_id: UUID, promise: Promise, template: str, tools: Tools, **facts: str | int
+) -> None:
+    """Send a notice with the way to a new password, unless its user is gone."""
+    async with tools.database.reading() as storage:
+        recipient = await living(user_id, storage)
+    if recipient:
+        way_out = link_to(_FORGOT_PASSWORD, tools)
+        await notify(recipient, promise, template, tools, forgot=way_out, **facts)
+
+
+def _secret(
+    kind: TokenKind, promise: Promise, email: str, credential_version: int, tools: Tools
+) -> TokenAndCode:
+    return derived(kind, tools.keys, promise.id, email, credential_version)
+
+
+def _shown(at: datetime) -> str:
+    return f"{at:%-d %B %Y, %H:%M} UTC"

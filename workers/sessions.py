@@ -21,6 +21,10 @@ async def clean_up_sessions(_: CleanUpSessions, __: Promise, tools: Tools) -> No
             sessions += deleted
         while deleted := await storage.email_verifications.purge(days=_KEPT_DAYS, limit=_BATCH):
             tokens += deleted
+        while deleted := await storage.password_resets.purge(days=_KEPT_DAYS, limit=_BATCH):
+            tokens += deleted
+        while deleted := await storage.email_changes.purge(days=_KEPT_DAYS, limit=_BATCH):
+            tokens += deleted
         while deleted := await storage.idempotency.purge(limit=_BATCH):
             keys += deleted
-    _log.info("sessions cleaned up", sessions=sessions, verifications=tokens, idempotency=keys)
+    _log.info("sessions cleaned up", sessions=sessions, tokens=tokens, idempotency=keys)

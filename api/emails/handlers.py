@@ -1,20 +1,23 @@
-"""Endpoints and the page of proving an e-mail address."""
+"""Endpoints of proving and changing an e-mail address."""
 
 from aiohttp import web
 
-from api.access import Public
+from api.access import Public, SignedIn, StepUpRequired, principal_of, require_recent
 from api.context import CALL
-from api.emails.schemas import VerificationSchema
-from api.emails.service import EmailService, Verification, VerificationFailed
+from api.emails.changes import EmailChange, EmailChangeService, Undo, UndoFailed
+from api.emails.schemas import EmailChangeSchema, UndoSchema, UnprovedSchema, VerificationSchema
+from api.emails.service import EmailService, Unproved, Verification, VerificationFailed
 from api.envelope import Answer
-from api.pages.render import PAGES
-from api.reading import read_form
+from api.passwords.current import NoPassword
+from api.passwords.hasher import HasherBusy
+from api.problems import TooMany
 from api.routing import BASE, Routes
+from storage.users import EmailTaken
 
 EMAILS = web.AppKey("emails", EmailService)
+EMAIL_CHANGES = web.AppKey("email_changes", EmailChangeService)
 
 routes = Routes(f"{BASE}/auth", tag="E-mail addresses", aliases=("/api/auth", "/auth"))
-pages = Routes("", tag="Pages")
 
 
 @routes.add(
@@ -22,7 +25,7 @@ pages = Routes("", tag="Pages")
     "/verify-email",
     access=Public(),
     takes=VerificationSchema(),
-    problems=(VerificationFailed,),
+    problems=(VerificationFailed, TooMany),
 )
 async def verify_email(request: web.Request, body: Verification) -> Answer:
     """Verify an e-mail address with the token or the code of its letter."""
@@ -30,32 +33,64 @@ async def verify_email(request: web.Request, body: Verification) -> Answer:
     return Answer(message="Email verified successfully")
 
 
-@pages.add("GET", "/verify-email", access=Public(), documented=False)
-async def show_verification(request: web.Request) -> web.Response:
-    """Show a button; opening the link alone changes nothing, since mail scanners open links."""
-    token = request.query.get("token", "")[:200]
-    return request.app[PAGES].response("verify_email", {"token": token})
+@routes.add("POST", "/resend-verification", access=Public(), takes=UnprovedSchema())
+async def resend_verification(request: web.Request, body: Unproved) -> Answer:
+    """Ask for another letter that verifies an e-mail address.
+
+    The answer, and the time it takes, are the same for addresses nobody has. A newer letter makes
+    older ones worthless; one address gets at most three letters an hour.
+    """
+    await request.app[EMAILS].resend(body, request[CALL])
+    return Answer(message="Verification email sent if the account exists and is unverified")
 
 
-@pages.add("POST", "/verify-email", access=Public(), documented=False)
-async def submit_verification(request: web.Request) -> web.Response:
-    """Verify the address and say how it went."""
-    form = await read_form(request)
-    try:
-        await request.app[EMAILS].verify(
-            Verification(token=form.get("token", "")[:200] or "-"), request[CALL]
-        )
-    except VerificationFailed as problem:
-        return request.app[PAGES].response("message", _failed(problem), status=400)
-    return request.app[PAGES].response("message", _done())
+@routes.add(
+    "POST",
+    "/change-email",
+    access=SignedIn(careful=True),
+    takes=EmailChangeSchema(),
+    problems=(NoPassword, StepUpRequired, TooMany, HasherBusy),
+)
+async def change_email(request: web.Request, body: EmailChange) -> Answer:
+    """Ask to change one's own e-mail address.
+
+    Nothing changes until the letter to the new address is answered. Without `currentPassword` the
+    sign-in must be recent. The answer is the same for an address that somebody else has.
+    """
+    if not body.current_password:
+        require_recent(request)
+    await request.app[EMAIL_CHANGES].request(body, principal_of(request), request[CALL])
+    return Answer(message="Confirmation sent to the new address")
 
 
-def _failed(problem: VerificationFailed) -> dict[str, str]:
-    return {"title": "That did not work", "text": problem.message}
+@routes.add(
+    "POST",
+    "/confirm-email",
+    access=Public(),
+    takes=VerificationSchema(),
+    problems=(VerificationFailed, EmailTaken, TooMany),
+)
+async def confirm_email(request: web.Request, body: Verification) -> Answer:
+    """Confirm a new e-mail address with the token or the code of its letter.
+
+    `email` is the new address. The account has it from now on; a letter to the old one tells of it
+    and can undo it for 72 hours. Sessions live on.
+    """
+    await request.app[EMAIL_CHANGES].confirm(body, request[CALL])
+    return Answer(message="Email address changed successfully")
 
 
-def _done() -> dict[str, str]:
-    return {
-        "title": "Address confirmed",
-        "text": "Thank you. Your e-mail address is confirmed; you can close this page.",
-    }
+@routes.add(
+    "POST",
+    "/undo-email-change",
+    access=Public(),
+    takes=UndoSchema(),
+    problems=(UndoFailed, EmailTaken),
+)
+async def undo_email_change(request: web.Request, body: Undo) -> Answer:
+    """Take an account back to its old e-mail address.
+
+    Removes the password, ends every session, and sends a letter to choose a new password.
+    """
+    await request.app[EMAIL_CHANGES].undo(body, request[CALL])
+    return Answer(message="Email address restored. Choose a new password by letter")

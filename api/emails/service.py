@@ -3,13 +3,16 @@
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from api.attempts import Attempts, Secret
 from api.context import Call
 from ops.crypto import KeyRing
 from ops.errors import Kind, Problem
 from ops.metrics import Metrics
 from storage.audit import Outcome
-from storage.database import Database, Storage
+from storage.database import Database
 from storage.email_verifications import Proof
+from storage.jobs import NOBODY, SendVerification
+from storage.repositories import Storage
 from storage.tokens import TokenKind, digests
 
 _KIND = TokenKind.EMAIL_VERIFICATION
@@ -28,26 +31,47 @@ class Verification:
     code: str = field(default="", repr=False)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unproved:
+    """The address that a letter is to prove."""
+
+    email: str
+
+
 class EmailService:
     """Verifies addresses."""
 
-    def __init__(self, *, database: Database, keys: KeyRing, metrics: Metrics) -> None:
+    def __init__(
+        self, *, database: Database, keys: KeyRing, attempts: Attempts, metrics: Metrics
+    ) -> None:
         self._database = database
         self._keys = keys
+        self._attempts = attempts
         self._metrics = metrics
+
+    async def resend(self, given: Unproved, call: Call) -> None:
+        """Promise a letter, whoever has the address: the same work tells nobody (SECURITY C3)."""
+        async with self._database.transaction(call.actor) as storage:
+            user_id = await storage.users.id_of(given.email)
+            await storage.audit.note("verification.requested", subject=user_id)
+            await storage.outbox.put(SendVerification(user_id or NOBODY))
 
     async def verify(self, given: Verification, call: Call) -> None:
         """Mark an address as its owner's; raise VerificationFailed, always for the same reason.
 
         A wrong code counts, also when it was guessed at the same time as others: after five the
-        letter's code is worthless.
+        letter's code is worthless, and the address has to wait (TooMany).
         """
+        if given.code:
+            await self._attempts.reserve(Secret.VERIFICATION_CODE, given.email)
         async with self._database.transaction(call.actor) as storage:
             proof = await self._proof(storage, given)
             user_id = await self._apply(storage, proof) if proof else None
         self._metrics.verifications.labels("verified" if user_id else "refused").inc()
         if user_id is None:
             raise VerificationFailed
+        if given.code:
+            await self._attempts.refund(Secret.VERIFICATION_CODE, given.email)
 
     async def _proof(self, storage: Storage, given: Verification) -> Proof | None:
         if given.token:

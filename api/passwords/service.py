@@ -1,0 +1,169 @@
+"""Rules of changing a password: by a letter for whoever forgot it, or knowing the current one."""
+
+from dataclasses import dataclass, field
+
+from api.attempts import Attempts, Secret
+from api.context import Call, Principal
+from api.passwords.current import CurrentPassword
+from api.passwords.hasher import Hasher
+from api.passwords.policy import PasswordPolicy
+from api.problems import Invalid
+from ops.crypto import KeyRing
+from ops.errors import Kind, Problem
+from ops.metrics import Metrics
+from storage.audit import Outcome
+from storage.database import Database
+from storage.jobs import NOBODY, SendPasswordChanged, SendReset
+from storage.password_resets import Permit
+from storage.repositories import Storage
+from storage.sessions import EndReason
+from storage.tokens import TokenKind, digests
+
+_KIND = TokenKind.PASSWORD_RESET
+
+
+class ResetFailed(Problem, kind=Kind.MALFORMED, code="BAD_REQUEST"):
+    """This link or code is wrong, used, or too old. Ask for a new letter at /forgot-password."""
+
+
+class ChangedMeanwhile(Problem, kind=Kind.CONFLICT, code="CONFLICT"):
+    """Your password or address was changed at the same moment. Sign in again and look."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten:
+    """Whose password was forgotten."""
+
+    email: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reset:
+    """A letter's token, or an address and the code sent there; and the password to be."""
+
+    token: str = field(default="", repr=False)
+    email: str = ""
+    code: str = field(default="", repr=False)
+    new_password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordChange:
+    """The password that is, and the one to be."""
+
+    current_password: str = field(repr=False)
+    new_password: str = field(repr=False)
+
+
+class PasswordService:
+    """Changes passwords."""
+
+    def __init__(  # noqa: PLR0913 - the tools of the feature
+        self,
+        *,
+        database: Database,
+        keys: KeyRing,
+        hasher: Hasher,
+        policy: PasswordPolicy,
+        attempts: Attempts,
+        current: CurrentPassword,
+        metrics: Metrics,
+    ) -> None:
+        self._database = database
+        self._keys = keys
+        self._hasher = hasher
+        self._policy = policy
+        self._attempts = attempts
+        self._current = current
+        self._metrics = metrics
+
+    async def forgot(self, given: Forgotten, call: Call) -> None:
+        """Promise a letter, whoever has the address: the same work tells nobody (SECURITY C3)."""
+        async with self._database.transaction(call.actor) as storage:
+            user_id = await storage.users.id_of(given.email)
+            await storage.audit.note("password_reset.requested", subject=user_id)
+            await storage.outbox.put(SendReset(user_id or NOBODY))
+        self._metrics.resets.labels("requested").inc()
+
+    async def reset(self, given: Reset, call: Call) -> None:
+        """Choose a new password by letter: every session ends, and none is opened.
+
+        Raises ResetFailed, always for the same reason; TooMany after too many codes; Invalid for a
+        weak password, which costs neither the letter nor a guess.
+        """
+        permit = await self._permit(given, call)
+        personal = (permit.email, permit.first_name, permit.last_name)
+        self._policy.check(given.new_password, personal=personal, field="newPassword")
+        password_hash = await self._hasher.hash(given.new_password)
+        async with self._database.transaction(call.actor) as storage:
+            count = await self._apply(storage, permit, password_hash)
+        # Guesses of others must not keep out whoever came by letter.
+        await self._attempts.refund(Secret.PASSWORD, permit.email)
+        self._metrics.resets.labels("done").inc()
+        self._metrics.sessions_revoked.labels(EndReason.PASSWORD_RESET).inc(count)
+
+    async def _permit(self, given: Reset, call: Call) -> Permit:
+        """Return what a token or code permits without spending it; raise ResetFailed, TooMany."""
+        if given.code:
+            await self._attempts.reserve(Secret.RESET_CODE, given.email)
+        async with self._database.transaction(call.actor) as storage:
+            permit = await self._found(storage, given)
+            if permit is None:
+                await storage.audit.note("password_reset.refused", outcome=Outcome.FAILURE)
+        if permit is None:
+            self._metrics.resets.labels("refused").inc()
+            raise ResetFailed
+        if given.code:
+            await self._attempts.refund(Secret.RESET_CODE, given.email)
+        return permit
+
+    async def _found(self, storage: Storage, given: Reset) -> Permit | None:
+        if given.token:
+            return await storage.password_resets.by_token(digests(self._keys, _KIND, given.token))
+        guess = await storage.password_resets.count_guess(given.email)
+        if guess is None or guess.code_mac not in digests(self._keys, _KIND, given.code):
+            return None
+        await storage.password_resets.uncount_guess(guess.id)
+        return await storage.password_resets.by_id(guess.id)
+
+    @staticmethod
+    async def _apply(storage: Storage, permit: Permit, password_hash: str) -> int:
+        """Spend the permit, return how many sessions ended; raise ResetFailed for the second."""
+        user_id = permit.user_id
+        living = await storage.credentials.lock(user_id)
+        if not living or not await storage.password_resets.spend(permit.id):
+            raise ResetFailed
+        await storage.credentials.reset_password(user_id, password_hash)
+        await storage.credentials.retire_letters(user_id)
+        await storage.devices.forget_all(user_id)
+        count = await storage.sessions.end_all(user_id, EndReason.PASSWORD_RESET)
+        await storage.audit.note("user.password_reset", subject=user_id, sessions_ended=count)
+        await storage.outbox.put(SendPasswordChanged(user_id))
+        return count
+
+    async def change(self, given: PasswordChange, principal: Principal, call: Call) -> None:
+        """Change one's own password: every other session ends, this one goes on.
+
+        Raises Invalid for a wrong current password (not a 401, which would sign clients out) and
+        for a weak or unchanged one, NoPassword, TooMany, ChangedMeanwhile.
+        """
+        user_id = principal.user_id
+        credential = await self._current.credential(user_id)
+        await self._current.check(given.current_password, credential, call)
+        personal = (credential.email, credential.first_name, credential.last_name)
+        self._policy.check(given.new_password, personal=personal, field="newPassword")
+        if given.new_password == given.current_password:
+            raise Invalid.field("newPassword", "Choose a password other than your current one")
+        password_hash = await self._hasher.hash(given.new_password)
+        async with self._database.transaction(call.actor) as storage:
+            if not await storage.credentials.set_password(
+                user_id, password_hash, credential_version=credential.version
+            ):
+                raise ChangedMeanwhile
+            await storage.credentials.retire_letters(user_id)
+            count = await storage.sessions.end_others(
+                user_id, principal.session_id, EndReason.PASSWORD_CHANGED
+            )
+            await storage.audit.note("user.password_changed", subject=user_id, sessions_ended=count)
+            await storage.outbox.put(SendPasswordChanged(user_id))
+        self._metrics.sessions_revoked.labels(EndReason.PASSWORD_CHANGED).inc(count)
