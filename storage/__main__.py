@@ -1,4 +1,4 @@
-"""python -m storage: migrate, roll back, look, reset, check."""
+"""python -m storage: migrate, roll back, look, reset, check, keys."""
 
 import argparse
 import asyncio
@@ -12,6 +12,8 @@ from ops.errors import Problem
 from ops.settings import Settings, SettingsInvalid, load
 from ops.start import EX_CONFIG, stop_on_signals, until_reachable
 from storage import check as checks
+from storage import keys_command
+from storage.key_rotation import RotationError
 from storage.migrate import MigrationError, Migrator, create
 
 
@@ -29,6 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     reset.add_argument("--yes", action="store_true", help="do not ask")
     check = commands.add_parser("check", help="look at the servers, migrations and keys")
     check.add_argument("--json", action="store_true")
+    keys_command.add_parser(commands)
     return parser
 
 
@@ -77,7 +80,7 @@ async def _reset(settings: Settings, args: argparse.Namespace) -> int:
     if settings.in_production:
         print("reset is refused in production: it drops every table", file=sys.stderr)
         return 1
-    if not args.yes and not _is_meant():
+    if not args.yes and not _is_meant("This drops EVERYTHING in the database.", "reset"):
         print("nothing was changed")
         return 1
     async with Migrator.connect(settings) as migrator:
@@ -87,9 +90,9 @@ async def _reset(settings: Settings, args: argparse.Namespace) -> int:
     return 0
 
 
-def _is_meant() -> bool:
+def _is_meant(consequence: str, word: str) -> bool:
     try:
-        return input("This drops EVERYTHING in the database. Type reset: ") == "reset"
+        return input(f"{consequence} Type {word}: ") == word
     except EOFError:  # nobody is there to be asked
         return False
 
@@ -105,6 +108,15 @@ async def _check(settings: Settings, args: argparse.Namespace) -> int:
     return 0 if all(item.ok for item in findings) else 1
 
 
+async def _keys(settings: Settings, args: argparse.Namespace) -> int:
+    question = keys_command.question(args)
+    if question and not args.yes and not _is_meant(*question):
+        print("nothing was changed")
+        return 1
+    print(await keys_command.run(settings, args))
+    return 0
+
+
 _COMMANDS: dict[str, Callable[[Settings, argparse.Namespace], Awaitable[int]]] = {
     "migrate": _migrate,
     "rollback": _rollback,
@@ -112,6 +124,7 @@ _COMMANDS: dict[str, Callable[[Settings, argparse.Namespace], Awaitable[int]]] =
     "create": _create,
     "reset": _reset,
     "check": _check,
+    "keys": _keys,
 }
 
 
@@ -125,7 +138,7 @@ def main() -> int:
     except SettingsInvalid as error:
         print(error, file=sys.stderr)
         return EX_CONFIG
-    except (MigrationError, Problem) as error:
+    except (MigrationError, RotationError, Problem) as error:
         print(error, file=sys.stderr)
         return 1
 
@@ -133,7 +146,7 @@ def main() -> int:
 def _check_settings(settings: Settings, command: str) -> None:
     if command != "create" and not settings.database_url:
         raise SettingsInvalid(["DATABASE_URL: not set; run `make up`, or set it to yours"])
-    if command == "check" and not settings.secret_keys:
+    if command in {"check", "keys"} and not settings.secret_keys:
         raise SettingsInvalid(["SECRET_KEYS: not set; print one with `make key`"])
 
 

@@ -19,7 +19,7 @@ from ops.logging import get_logger
 from ops.metrics import Metrics
 from ops.settings import Settings
 from ops.start import run_process, stop_on_signals
-from storage.jobs import CleanUpPipeline, CleanUpSessions, Job, queues
+from storage.jobs import CleanUpPipeline, CleanUpSessions, Job, RotateSigningKey, queues
 from workers.toolbox import Tools, open_tools
 
 _MEASURE_SECONDS = 5.0
@@ -40,6 +40,7 @@ class Task:
 TASKS = (
     Task("*/15 * * * *", CleanUpSessions()),
     Task("7 * * * *", CleanUpPipeline()),
+    Task("37 * * * *", RotateSigningKey()),
 )
 
 
@@ -85,6 +86,8 @@ class Clock:
             metrics.outbox_oldest.set(await storage.outbox.lag())
             metrics.sessions_active.set(await storage.sessions.active())
             metrics.audit_unsealed.set(await storage.audit.unsealed())
+            key = await storage.signing_keys.signing()
+            metrics.key_age.set(key.age if key else 0.0)
             people = await storage.users.states()
             for task, at in (await storage.clock.successes()).items():
                 metrics.clock_success.labels(task).set(at)

@@ -1,4 +1,4 @@
-"""Tokens: access tokens are JWTs signed with Ed25519 (RFC 9068, RFC 8037), refresh tokens MACs.
+"""Tokens: access tokens are signed JWTs (RFC 9068), refresh tokens are MACs.
 
 The algorithm belongs to the key, never to the token; only `typ: at+jwt` of our issuer for our
 audience is taken, whatever else a token says about itself (RFC 8725).
@@ -6,45 +6,39 @@ audience is taken, whatever else a token says about itself (RFC 8725).
 
 import binascii
 import time
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-)
 
+from api.auth.signing import TYPE, RingKey, SigningRing, encoded, is_canonical
 from api.problems import InvalidToken
 from ops.crypto import KeyRing, same
-from ops.errors import Unavailable
 from ops.ids import new_id
-from storage.database import Database
 from storage.sessions import Session
-from storage.signing_keys import SigningKey
 
-ALGORITHM = "EdDSA"
+__all__ = ["Claims", "Pair", "RefreshClaims", "SigningRing", "Tokens"]
 
-_TYPE = "at+jwt"
 _REQUIRED = ["exp", "iat", "iss", "aud", "sub", "sid", "jti", "ver"]
 _MAX_LENGTH = 4_096
-_RELOAD_SECONDS = 30.0
+_DOTS = 2
+# The clock of the machine that issued a token may be ahead of ours.
+_SKEW_SECONDS = 60
+# The most that ACCESS_TOKEN_TTL may be.
+_LONGEST_LIFE = 7 * 86_400
 _REFRESH_PREFIX = "ort_"
 _REFRESH_PARTS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a good access token says."""
+    """What a good access token says; it expires at a Unix time."""
 
     user_id: UUID
     session_id: UUID
     epoch: int
+    expires_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,58 +56,6 @@ class Pair:
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
     expires_in: int
-
-
-class SigningRing:
-    """The signing keys, as this process knows them."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._keys: dict[str, SigningKey] = {}
-        self._loaded_at = -_RELOAD_SECONDS
-
-    async def load(self) -> None:
-        """Read the keys; make the first one when there is none."""
-        async with self._database.transaction() as storage:
-            keys = await storage.signing_keys.all()
-            if not keys:
-                await storage.signing_keys.lock()
-                keys = await storage.signing_keys.all()
-            if not keys:
-                await storage.signing_keys.add(**_new_key(), algorithm=ALGORITHM, wait=0)
-                keys = await storage.signing_keys.all()
-        self._keys = {key.id: key for key in keys}
-        self._loaded_at = time.monotonic()
-
-    def signer(self) -> SigningKey:
-        """Return the newest key whose time to sign has come."""
-        now = time.time()
-        return next(key for key in self._keys.values() if key.signs_from.timestamp() <= now)
-
-    async def by_id(self, key_id: object) -> SigningKey | None:
-        """Return a key; one we do not know yet may have been made elsewhere, so look, not often."""
-        if not isinstance(key_id, str):
-            return None
-        if key_id not in self._keys and time.monotonic() - self._loaded_at > _RELOAD_SECONDS:
-            self._loaded_at = time.monotonic()
-            await self.load()
-        return self._keys.get(key_id)
-
-    def jwks(self) -> dict[str, Any]:
-        """Return the public halves as a JWK set (RFC 7517, RFC 8037)."""
-        return {
-            "keys": [
-                {
-                    "kty": "OKP",
-                    "crv": "Ed25519",
-                    "alg": key.algorithm,
-                    "use": "sig",
-                    "kid": key.id,
-                    "x": _b64(key.public_key),
-                }
-                for key in self._keys.values()
-            ]
-        }
 
 
 class Tokens:
@@ -138,27 +80,20 @@ class Tokens:
         return Pair(self._access(session, role), self._refresh(session), self._seconds)
 
     async def verify(self, token: str) -> Claims:
-        """Return what a good access token says; raise InvalidToken for every other string."""
-        if len(token) > _MAX_LENGTH or not all(map(_is_canonical, token.split("."))):
+        """Return what a good access token says; raise InvalidToken for every other string.
+
+        A token of ES256 has a twin, (r, n - s) for (r, s), that is good too: RFC 7518 allows it,
+        and it gains nobody anything, since what can be revoked is the session.
+        """
+        if len(token) > _MAX_LENGTH or token.count(".") != _DOTS or not token.isascii():
+            raise InvalidToken
+        header, payload, signature = token.split(".")
+        key = await self._ring.by_header(header)
+        if key is None or not is_canonical(payload) or not is_canonical(signature):
             raise InvalidToken
         try:
-            header = jwt.get_unverified_header(token)
-            key = await self._ring.by_id(header.get("kid"))
-            if key is None or header.get("typ") != _TYPE or header.keys() - {"alg", "typ", "kid"}:
-                raise InvalidToken
-            public = Ed25519PublicKey.from_public_bytes(key.public_key)
-            facts = jwt.decode(
-                token,
-                public,
-                algorithms=[key.algorithm],
-                audience=self._audience,
-                issuer=self._issuer,
-                options={"require": _REQUIRED, "strict_aud": True},
-            )
-            return Claims(UUID(facts["sub"]), UUID(facts["sid"]), _epoch(facts["ver"]))
-        except Unavailable:
-            raise
-        except (jwt.PyJWTError, ValueError, TypeError, AttributeError, KeyError) as error:
+            return _claims(self._facts(token, key))
+        except (jwt.PyJWTError, ValueError, TypeError) as error:
             raise InvalidToken from error
 
     def read_refresh(self, token: str) -> RefreshClaims:
@@ -174,6 +109,17 @@ class Tokens:
         if not same(mac.encode(), self._mac(public, key_id).encode()):
             raise InvalidToken
         return RefreshClaims(UUID(hex=session), int(generation))
+
+    def _facts(self, token: str, key: RingKey) -> dict[str, Any]:
+        return jwt.decode(
+            token,
+            key.public,
+            algorithms=[key.algorithm],
+            audience=self._audience,
+            issuer=self._issuer,
+            # `iat` is checked below, with some patience.
+            options={"require": _REQUIRED, "strict_aud": True, "verify_iat": False},
+        )
 
     def _access(self, session: Session, role: str) -> str:
         key = self._ring.signer()
@@ -191,9 +137,8 @@ class Tokens:
             "aal": 1,
             "amr": list(session.amr),
         }
-        private = Ed25519PrivateKey.from_private_bytes(key.private_key)
-        headers = {"kid": key.id, "typ": _TYPE}
-        return jwt.encode(facts, private, algorithm=key.algorithm, headers=headers)
+        headers = {"kid": key.id, "typ": TYPE}
+        return jwt.encode(facts, key.private, algorithm=key.algorithm, headers=headers)
 
     def _refresh(self, session: Session) -> str:
         """Key id, session, generation, their MAC, and a checksum that scanners can check."""
@@ -202,33 +147,21 @@ class Tokens:
         return f"{body}.{_checksum(body)}"
 
     def _mac(self, public: str, key_id: str) -> str:
-        return _b64(self._keys.mac(public.encode(), purpose="refresh token", key_id=key_id))
-
-
-def _new_key() -> dict[str, Any]:
-    private = Ed25519PrivateKey.generate()
-    raw = private.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
-    public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    return {"key_id": new_id().hex[:16], "public_key": public, "private_key": raw}
+        return encoded(self._keys.mac(public.encode(), purpose="refresh token", key_id=key_id))
 
 
 def _checksum(text: str) -> str:
     return f"{binascii.crc32(text.encode('utf-8', 'surrogatepass')):08x}"
 
 
-def _epoch(value: object) -> int:
+def _claims(facts: dict[str, Any]) -> Claims:
+    issued, expires, epoch = (_whole(facts[name]) for name in ("iat", "exp", "ver"))
+    if issued > time.time() + _SKEW_SECONDS or not 0 < expires - issued <= _LONGEST_LIFE:
+        raise InvalidToken
+    return Claims(UUID(str(facts["sub"])), UUID(str(facts["sid"])), epoch, expires)
+
+
+def _whole(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise InvalidToken
     return value
-
-
-def _is_canonical(part: str) -> bool:
-    """Say whether there is no other spelling of the same bytes: no padding, no stray last bits."""
-    try:
-        return _b64(urlsafe_b64decode(part + "=" * (-len(part) % 4))) == part
-    except ValueError:
-        return False
-
-
-def _b64(data: bytes) -> str:
-    return urlsafe_b64encode(data).rstrip(b"=").decode()
