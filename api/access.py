@@ -2,14 +2,37 @@
 
 import hmac
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from aiohttp import hdrs, web
 
 from api.context import CALL, Principal
 from api.problems import Unauthorized
+from ops.errors import Kind, Problem
 
 _BEARER = "bearer "
+
+
+class StepUpRequired(Problem, kind=Kind.FORBIDDEN, code="STEP_UP_REQUIRED"):
+    """Prove again that it is you: send your password to /auth/step-up, then repeat this."""
+
+
+class EmailNotVerified(Problem, kind=Kind.FORBIDDEN, code="EMAIL_NOT_VERIFIED"):
+    """Confirm your e-mail address first: use the link or code of the letter, or ask for another."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessRules:
+    """What the settings say of access."""
+
+    # How long a sign-in counts as recent.
+    step_up: timedelta
+    # Whether endpoints that ask for a verified address insist.
+    verified_needed: bool
+
+
+ACCESS_RULES = web.AppKey("access_rules", AccessRules)
 
 
 class Access(Protocol):
@@ -18,6 +41,10 @@ class Access(Protocol):
     @property
     def identifies(self) -> bool:
         """Whether a bearer token of the request is an access token of ours."""
+
+    @property
+    def current(self) -> bool:
+        """Whether the caller's facts must be of this moment, not as old as a second."""
 
     def check(self, request: web.Request) -> None:
         """Raise Unauthorized or Forbidden unless the caller may go on."""
@@ -28,6 +55,7 @@ class Public:
     """Everybody may call; who is signed in is known all the same, for the limits."""
 
     identifies: bool = True
+    current: bool = False
 
     def check(self, _: web.Request) -> None:
         """Let everybody on."""
@@ -35,13 +63,30 @@ class Public:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """Only callers with a good access token may call."""
+    """Only callers with a good access token may call.
 
+    `recent` demands a sign-in or step-up within STEP_UP_TTL, `verified` a verified e-mail address
+    (unless REQUIRE_VERIFIED_EMAIL is off), `careful` only that the facts are of this moment.
+    """
+
+    recent: bool = False
+    verified: bool = False
+    careful: bool = False
     identifies: bool = True
 
+    @property
+    def current(self) -> bool:
+        """What is sensitive never relies on a memory."""
+        return self.recent or self.verified or self.careful
+
     def check(self, request: web.Request) -> None:
-        """Raise Unauthorized unless the caller is signed in."""
-        principal_of(request)
+        """Raise Unauthorized, EmailNotVerified or StepUpRequired unless the caller may go on."""
+        principal = principal_of(request)
+        rules = request.config_dict[ACCESS_RULES]
+        if self.verified and rules.verified_needed and not principal.email_verified:
+            raise EmailNotVerified
+        if self.recent:
+            require_recent(request)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +95,7 @@ class OpsToken:
 
     token: str
     identifies: bool = False
+    current: bool = False
 
     def check(self, request: web.Request) -> None:
         """Raise Unauthorized unless the request carries the token; always, when none is set."""
@@ -64,6 +110,13 @@ def principal_of(request: web.Request) -> Principal:
     if principal is None:
         raise Unauthorized
     return principal
+
+
+def require_recent(request: web.Request) -> None:
+    """Raise StepUpRequired unless the caller proved who they are within STEP_UP_TTL."""
+    passed = datetime.now(UTC) - principal_of(request).authenticated_at
+    if passed > request.config_dict[ACCESS_RULES].step_up:
+        raise StepUpRequired
 
 
 def bearer(request: web.Request) -> str | None:

@@ -1,18 +1,31 @@
 """The composition root: every part is wired here."""
 
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
+from datetime import timedelta
+
 from aiohttp import web
 
-from api.auth.handlers import AUTH, SIGNING_RING, well_known
+from api.access import ACCESS_RULES, AccessRules
+from api.attempts import Attempts
+from api.auth.account import AccountService
+from api.auth.devices import DeviceTokens
+from api.auth.guard import Guard
+from api.auth.handlers import ACCOUNT, AUTH, SIGNING_RING, well_known
 from api.auth.handlers import routes as auth_routes
 from api.auth.identity import Identity
-from api.auth.service import AuthService
+from api.auth.presence import Presence
+from api.auth.service import AuthService, SignInRules
 from api.auth.tokens import SigningRing, Tokens
+from api.auth.transport import TRANSPORT, Transport
 from api.cors import Cors
 from api.docs.handlers import OPENAPI, encoded
 from api.docs.handlers import pages as docs_pages
-from api.emails.handlers import EMAILS
-from api.emails.handlers import pages as email_pages
+from api.emails.changes import EmailChangeService
+from api.emails.handlers import EMAIL_CHANGES, EMAILS
 from api.emails.handlers import routes as email_routes
+from api.emails.pages import pages as email_pages
 from api.emails.service import EmailService
 from api.health.handlers import HEALTH
 from api.health.handlers import routes as health_routes
@@ -27,17 +40,26 @@ from api.middleware import Wrapper
 from api.openapi import document
 from api.pages.render import PAGES, Pages
 from api.parts import Parts
+from api.passwords.current import CurrentPassword
+from api.passwords.handlers import PASSWORDS
+from api.passwords.handlers import routes as password_routes
+from api.passwords.pages import pages as password_pages
+from api.passwords.policy import PasswordPolicy
+from api.passwords.service import PasswordService
+from api.passwords.watch import watch_schemes
 from api.proxies import ProxyWatch
 from api.reading import LARGE
 from api.routing import Endpoint, Router, Routes
 from api.sessions.handlers import SESSIONS
 from api.sessions.handlers import routes as session_routes
-from api.sessions.service import SessionLives, SessionService
+from api.sessions.opening import SessionLives, SessionOpener
+from api.sessions.service import SessionService
 from api.setup.handlers import SETUP
 from api.setup.handlers import pages as setup_pages
 from api.setup.service import SetupService
 from api.targets.handlers import REDIS, make_routes
-from ops.settings import Environment, Settings
+from ops.errors import Unavailable
+from ops.settings import Environment, Rate, SecurityProfile, Settings, VerifiedEmail
 
 _HSTS = "max-age=31536000; includeSubDomains"
 
@@ -48,11 +70,13 @@ def all_routes(settings: Settings) -> list[Routes]:
         auth_routes,
         session_routes,
         email_routes,
+        password_routes,
         well_known,
         health_routes,
         make_routes(settings.ops_token),
         docs_pages,
         email_pages,
+        password_pages,
         setup_pages,
         home_pages,
     ]
@@ -69,10 +93,13 @@ def has_mailbox(settings: Settings) -> bool:
     return settings.environment is Environment.DEVELOPMENT and not settings.smtp_url
 
 
-async def make_app(parts: Parts) -> web.Application:
-    """Return the application; reads the signing keys, and makes the first one."""
+async def make_app(parts: Parts, *, also: Sequence[Routes] = ()) -> web.Application:
+    """Return the application; reads the signing keys, and makes the first one.
+
+    `also` are endpoints beside our own: for tests of rules that none of ours uses yet.
+    """
     settings, metrics = parts.settings, parts.metrics
-    ring = SigningRing(parts.database)
+    ring = SigningRing(parts.database, algorithm=settings.token_algorithm)
     await ring.load()
     tokens = Tokens(
         ring,
@@ -81,18 +108,40 @@ async def make_app(parts: Parts) -> web.Application:
         audience=settings.token_audience,
         seconds=settings.access_token_ttl,
     )
-    limits = Limits(
-        parts.redis,
-        metrics,
-        {
-            Policy.ANONYMOUS: settings.rate_limit_anonymous,
-            Policy.AUTHENTICATED: settings.rate_limit_authenticated,
-            Policy.AUTH_FAILURES: settings.rate_limit_auth_failures,
-        },
+    limits = Limits(parts.redis, metrics, _rates(settings))
+    app = _wrapped_application(parts)
+    app[SIGNING_RING] = ring
+    app[REDIS] = parts.redis
+    app[PAGES] = Pages(product=settings.product_name)
+    app[OPENAPI] = encoded(document(all_endpoints(settings)))
+    app[ACCESS_RULES] = AccessRules(
+        step_up=timedelta(seconds=settings.step_up_ttl),
+        verified_needed=settings.require_verified_email is not VerifiedEmail.OFF,
     )
-    proxies = ProxyWatch(parts.redis, metrics, settings.trusted_proxies)
+    app[TRANSPORT] = Transport(
+        base_url=settings.base_url,
+        origins=settings.allowed_origins,
+        seconds=settings.refresh_token_ttl,
+    )
+    _publish_services(app, parts, tokens, limits)
+    presence = Presence(parts.database, metrics)
+    identity = Identity(tokens, presence, metrics)
+    app.cleanup_ctx.append(_watching(parts, presence, identity, ring))
+    router = Router(
+        identifier=identity,
+        limits=limits,
+        claims=Idempotency(parts.database, parts.keys),
+    )
+    for routes in (*all_routes(settings), *also):
+        router.mount(app, routes)
+    return app
+
+
+def _wrapped_application(parts: Parts) -> web.Application:
+    settings = parts.settings
+    proxies = ProxyWatch(parts.redis, parts.metrics, settings.trusted_proxies)
     wrapper = Wrapper(
-        metrics=metrics,
+        metrics=parts.metrics,
         cors=Cors(settings.allowed_origins),
         trusted_proxies=settings.trusted_proxies,
         proxies=proxies,
@@ -100,42 +149,122 @@ async def make_app(parts: Parts) -> web.Application:
     )
     app = web.Application(middlewares=[wrapper.middleware()], client_max_size=LARGE)
     app.on_cleanup.append(proxies.close)
-    app[SIGNING_RING] = ring
-    app[REDIS] = parts.redis
-    app[PAGES] = Pages(product=settings.product_name)
-    app[OPENAPI] = encoded(document(all_endpoints(settings)))
-    _publish_services(app, parts, tokens, limits)
-    router = Router(
-        identifier=Identity(tokens, parts.database),
-        limits=limits,
-        claims=Idempotency(parts.database, parts.keys),
-    )
-    for routes in all_routes(settings):
-        router.mount(app, routes)
     return app
 
 
 def _publish_services(app: web.Application, parts: Parts, tokens: Tokens, limits: Limits) -> None:
-    database, hasher, keys = parts.database, parts.hasher, parts.keys
-    lives = SessionLives(
-        idle=parts.settings.refresh_token_ttl, absolute=parts.settings.session_absolute_ttl
+    database, hasher, metrics, settings = (
+        parts.database,
+        parts.hasher,
+        parts.metrics,
+        parts.settings,
     )
+    devices = DeviceTokens(parts.keys)
+    attempts = Attempts(
+        database=database, keys=parts.keys, metrics=metrics, rate=settings.rate_limit_auth_failures
+    )
+    lives = SessionLives(
+        idle=settings.refresh_token_ttl,
+        absolute=settings.session_absolute_ttl,
+        per_user=settings.sessions_per_user,
+    )
+    policy = PasswordPolicy(settings.security_profile)
     app[AUTH] = AuthService(
         database=database,
         hasher=hasher,
+        policy=policy,
+        guard=Guard(database=database, limits=limits, attempts=attempts, devices=devices),
+        opener=SessionOpener(tokens=tokens, devices=devices, lives=lives),
         tokens=tokens,
-        limits=limits,
-        metrics=parts.metrics,
-        lives=lives,
+        devices=devices,
+        metrics=metrics,
+        rules=_sign_in_rules(settings),
+    )
+    app[ACCOUNT] = AccountService(
+        database=database, hasher=hasher, attempts=attempts, metrics=metrics
     )
     app[SESSIONS] = SessionService(
-        database=database, tokens=tokens, metrics=parts.metrics, lives=lives
+        database=database,
+        tokens=tokens,
+        limits=limits,
+        metrics=metrics,
+        lives=lives,
+        profile=settings.security_profile,
     )
-    app[EMAILS] = EmailService(database=database, keys=keys, metrics=parts.metrics)
-    app[SETUP] = SetupService(database=database, hasher=hasher, keys=keys)
+    _publish_credentials(app, parts, policy, attempts)
+    app[SETUP] = SetupService(database=database, hasher=hasher, policy=policy, keys=parts.keys)
     app[HEALTH] = HealthService(database=database, redis=parts.redis)
-    if has_mailbox(parts.settings):
-        app[MAILBOX] = Mailbox(parts.settings.home / "mail")
+    if has_mailbox(settings):
+        app[MAILBOX] = Mailbox(settings.home / "mail")
+
+
+def _publish_credentials(
+    app: web.Application, parts: Parts, policy: PasswordPolicy, attempts: Attempts
+) -> None:
+    """Publish what letters are asked for and answered with."""
+    database, keys, metrics = parts.database, parts.keys, parts.metrics
+    current = CurrentPassword(database=database, hasher=parts.hasher, attempts=attempts)
+    app[EMAILS] = EmailService(database=database, keys=keys, attempts=attempts, metrics=metrics)
+    app[EMAIL_CHANGES] = EmailChangeService(
+        database=database, keys=keys, attempts=attempts, current=current, metrics=metrics
+    )
+    app[PASSWORDS] = PasswordService(
+        database=database,
+        keys=keys,
+        hasher=parts.hasher,
+        policy=policy,
+        attempts=attempts,
+        current=current,
+        metrics=metrics,
+    )
+
+
+def _watching(
+    parts: Parts, presence: Presence, identity: Identity, ring: SigningRing
+) -> Callable[[web.Application], AsyncIterator[None]]:
+    """Keep what this process remembers true for as long as it answers."""
+
+    async def everything_revoked() -> None:
+        identity.forget()
+        await ring.load()
+
+    async def tell() -> None:
+        with suppress(Unavailable):
+            await presence.read()
+        await parts.redis.tell_revoked()
+
+    async def watch(_: web.Application) -> AsyncIterator[None]:
+        presence.on_everything(everything_revoked)
+        parts.database.tell_revoked_with(tell)
+        work = (
+            presence.watch(),
+            parts.redis.hear_revoked(presence.ring),
+            ring.watch(),
+            watch_schemes(parts.hasher, parts.database),
+        )
+        tasks = [asyncio.create_task(item) for item in work]
+        yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    return watch
+
+
+def _sign_in_rules(settings: Settings) -> SignInRules:
+    strict = settings.security_profile is SecurityProfile.STRICT
+    by_setting = settings.require_verified_email is VerifiedEmail.LOGIN
+    return SignInRules(neutral=strict, verified_only=strict or by_setting)
+
+
+def _rates(settings: Settings) -> dict[Policy, Rate | None]:
+    return {
+        Policy.ANONYMOUS: settings.rate_limit_anonymous,
+        Policy.AUTHENTICATED: settings.rate_limit_authenticated,
+        Policy.PREMIUM: settings.rate_limit_premium,
+        Policy.SESSION: settings.rate_limit_authenticated,
+        Policy.AUTH_FAILURES: settings.rate_limit_auth_failures,
+    }
 
 
 def _headers(settings: Settings) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Call: who calls, from where, under which request id; and its key on the request."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 from aiohttp import web
@@ -11,10 +12,15 @@ from storage.claims import Claim
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """A caller whose access token was good."""
+    """A caller whose access token was good, and what they are now, whatever the token says."""
 
     user_id: UUID
     session_id: UUID
+    role: str
+    plan: str
+    email_verified: bool
+    # When they last gave a password or another proof, in this session.
+    authenticated_at: datetime
 
 
 @dataclass(slots=True, kw_only=True)
@@ -24,6 +30,8 @@ class Call:
     request_id: str
     address: str
     user_agent: str
+    # What a device is known by, if it showed it (`X-Device-Token`, or its cookie).
+    device_token: str = field(default="", repr=False)
     principal: Principal | None = None
     claim: Claim | None = None
 

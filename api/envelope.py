@@ -41,13 +41,28 @@ _OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cookie:
+    """A cookie of ours: HttpOnly, SameSite=Strict, Path=/ (RFC 6265bis); age 0 removes it."""
+
+    name: str
+    value: str = field(repr=False)
+    max_age: int
+    secure: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a handler says beyond its data: a message, and fields repeated at the top level."""
+    """What a handler says beyond its data: a message, and fields repeated at the top level.
+
+    `cookies` are set, and fields of the data that travel in them are `withheld` from the body.
+    """
 
     data: Any = None
     message: str | None = None
     mirrored: dict[str, Any] = field(default_factory=dict)
     status: HTTPStatus | None = None
+    cookies: tuple[Cookie, ...] = ()
+    withheld: tuple[str, ...] = ()
 
 
 def success(call: Call, answer: Answer, status: HTTPStatus) -> web.Response:
@@ -58,7 +73,18 @@ def success(call: Call, answer: Answer, status: HTTPStatus) -> web.Response:
     if answer.message:
         body["message"] = answer.message
     body |= answer.mirrored
-    return _json(body | {"meta": _meta(call)}, answer.status or status)
+    response = _json(body | {"meta": _meta(call)}, answer.status or status)
+    for cookie in answer.cookies:
+        response.set_cookie(
+            cookie.name,
+            cookie.value,
+            max_age=cookie.max_age,
+            secure=cookie.secure,
+            httponly=True,
+            samesite="Strict",
+            path="/",
+        )
+    return response
 
 
 def failure(call: Call, problem: Problem, *, rfc9457: bool = False) -> web.Response:

@@ -44,6 +44,9 @@ class Policy(StrEnum):
 
     ANONYMOUS = "anonymous"
     AUTHENTICATED = "authenticated"
+    PREMIUM = "premium"
+    # Refreshing, counted per session: many people can stand behind one address.
+    SESSION = "session"
     AUTH_FAILURES = "auth"
 
 

@@ -4,7 +4,9 @@ aiohttp-apispec writes Swagger 2.0 and takes its metadata off the handlers; this
 reading of schemas and writes OpenAPI 3.1 from copies (docs/decisions/004-openapi.md).
 """
 
+import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from aiohttp_apispec import AiohttpApiSpec, docs, request_schema, response_schema
@@ -12,7 +14,7 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema
 
-from api.access import OpsToken, Public
+from api.access import EmailNotVerified, OpsToken, Public, SignedIn, StepUpRequired
 from api.envelope import STATUSES
 from api.problems import (
     BadRequest,
@@ -38,6 +40,8 @@ Self-hosted user management and authentication.
 Every answer has one shape: `success`, `data`, `meta`, or `success`, `error`, `meta`; ask for
 `application/problem+json` to get errors as RFC 9457. `Idempotency-Key` makes a POST safe to repeat.
 """
+
+_PATH_PARAMETER = re.compile(r"\{(\w+)\}")
 
 _META = {
     "type": "object",
@@ -137,12 +141,15 @@ class _Spec(AiohttpApiSpec):  # type: ignore[misc]  # the library is untyped
             operation["description"] = found["description"]
         for item in found["schemas"]:
             content = {"schema": item["schema"], "example": item["schema"].example}
-            operation["requestBody"] = {"required": True, "content": {"application/json": content}}
+            operation["requestBody"] = {
+                "required": not endpoint.body_optional,
+                "content": {"application/json": content},
+            }
         if not isinstance(endpoint.access, Public):
             scheme = "opsToken" if isinstance(endpoint.access, OpsToken) else "accessToken"
             operation["security"] = [{scheme: []}]
-        if endpoint.idempotent:
-            operation["parameters"] = [_IDEMPOTENCY_KEY]
+        if parameters := _parameters(endpoint):
+            operation["parameters"] = parameters
         self.spec.path(path=endpoint.path, operations={endpoint.method.lower(): operation})
 
 
@@ -156,8 +163,28 @@ _IDEMPOTENCY_KEY = {
 }
 
 
+def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = [
+        {"in": "path", "name": name, "required": True, "schema": {"type": "string"}}
+        for name in _PATH_PARAMETER.findall(endpoint.path)
+    ]
+    found += [
+        {
+            "in": "header",
+            "name": name,
+            "required": False,
+            "description": text,
+            "schema": {"type": "string"},
+        }
+        for name, text in endpoint.headers.items()
+    ]
+    return [*found, _IDEMPOTENCY_KEY] if endpoint.idempotent else found
+
+
 def _responses(endpoint: Endpoint) -> dict[str, Any]:
     responses: dict[str, Any] = {str(int(endpoint.status)): _success(endpoint)}
+    for also in endpoint.also_status:
+        responses[str(int(also))] = _success(replace(endpoint, gives=None, mirrored=()))
     for status, problems in sorted(_problems(endpoint).items()):
         examples = {
             problem.__name__: {"value": _error_example(problem)}
@@ -194,10 +221,11 @@ def _success(endpoint: Endpoint) -> dict[str, Any]:
     if endpoint.gives:
         properties["data"] = endpoint.gives
         required.append("data")
-        value["data"] = endpoint.gives.example
+        given: Any = endpoint.gives
+        value["data"] = [given.example] if given.many else given.example
         for name in endpoint.mirrored:
             properties[name] = {"description": f"The same as data.{name}."}
-            value[name] = endpoint.gives.example[name]
+            value[name] = given.example[name]
     schema = {"type": "object", "required": required, "properties": properties}
     value["meta"] = _META_EXAMPLE
     return {
@@ -227,6 +255,9 @@ def _problems(endpoint: Endpoint) -> dict[int, set[type[Problem]]]:
         problems.add(Unauthorized)
         if not isinstance(endpoint.access, OpsToken):
             problems.add(InvalidToken)
+    if isinstance(endpoint.access, SignedIn):
+        problems |= {StepUpRequired} if endpoint.access.recent else set()
+        problems |= {EmailNotVerified} if endpoint.access.verified else set()
     found: dict[int, set[type[Problem]]] = {}
     for problem in problems:
         found.setdefault(int(STATUSES[problem.kind]), set()).add(problem)

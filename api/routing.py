@@ -4,9 +4,9 @@ The order is fixed here and nowhere else: identify, limit, guard, read, claim, w
 """
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -23,6 +23,7 @@ from api.reading import LARGE, SMALL, read_json
 from api.schemas import Inbound, Outbound
 from ops.errors import Problem
 from storage.claims import Claim
+from storage.users import PREMIUM
 
 Handler = Callable[..., Awaitable[Any]]
 
@@ -41,8 +42,14 @@ class Endpoint:
     access: Access
     tag: str
     takes: Inbound | None = None
+    # Nothing at all may be sent in place of a body.
+    body_optional: bool = False
     gives: Outbound | None = None
     status: HTTPStatus = HTTPStatus.OK
+    # Other statuses it succeeds with, without data.
+    also_status: tuple[HTTPStatus, ...] = ()
+    # Request headers it reads beside those that every endpoint does: name to what it is for.
+    headers: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[type[Problem], ...] = ()
     # An Idempotency-Key is honoured.
     idempotent: bool = False
@@ -111,6 +118,9 @@ class Identifier(Protocol):
     async def identify(self, token: str) -> Principal:
         """Return the principal of a good token; raise InvalidToken."""
 
+    async def identify_now(self, token: str) -> Principal:
+        """Return the same from the facts of this moment."""
+
 
 class Claims(Protocol):
     """Keeps requests that may be repeated."""
@@ -151,7 +161,7 @@ class Router:
             endpoint.access.check(request)
             if endpoint.takes is None:
                 return self._written(call, endpoint, await endpoint.handler(request))
-            body = await read_json(request, endpoint.body_limit)
+            body = await self._body(request, endpoint)
             value = endpoint.takes.read(body)
             if not endpoint.idempotent:
                 return self._written(call, endpoint, await endpoint.handler(request, value))
@@ -161,11 +171,19 @@ class Router:
 
         return handle
 
+    @staticmethod
+    async def _body(request: web.Request, endpoint: Endpoint) -> Any:
+        if endpoint.body_optional and not request.body_exists:
+            return {}
+        return await read_json(request, endpoint.body_limit)
+
     async def _principal(self, request: web.Request, endpoint: Endpoint) -> Principal | None:
         token = bearer(request)
         if token is None:
             return None
         try:
+            if endpoint.access.current:
+                return await self._identifier.identify_now(token)
             return await self._identifier.identify(token)
         except InvalidToken:
             if isinstance(endpoint.access, Public):
@@ -173,10 +191,11 @@ class Router:
             raise
 
     async def _limit(self, request: web.Request, call: Call) -> None:
+        policy, key = Policy.ANONYMOUS, site_of(call.address)
         if call.principal:
-            policy, key = Policy.AUTHENTICATED, str(call.principal.user_id)
-        else:
-            policy, key = Policy.ANONYMOUS, site_of(call.address)
+            premium = call.principal.plan == PREMIUM
+            policy = Policy.PREMIUM if premium else Policy.AUTHENTICATED
+            key = str(call.principal.user_id)
         decision = await self._limits.general(policy, key)
         if decision:
             request[DECISION] = decision
@@ -190,6 +209,7 @@ class Router:
         data = answer.data
         if endpoint.gives and data is not None:
             data = endpoint.gives.dump(data)
+        if data is not None and answer.withheld:
+            data = {name: value for name, value in data.items() if name not in answer.withheld}
         mirrored = {name: data[name] for name in endpoint.mirrored if data and name in data}
-        shown = Answer(data=data, message=answer.message, mirrored=mirrored, status=answer.status)
-        return success(call, shown, endpoint.status)
+        return success(call, replace(answer, data=data, mirrored=mirrored), endpoint.status)

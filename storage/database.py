@@ -1,10 +1,9 @@
-"""The way into PostgreSQL: Database, and Storage = every repository over one connection."""
+"""The way into PostgreSQL: transactions, reading, and coming back after it was away."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from functools import cached_property
 from typing import Any, Self
 from uuid import UUID
 
@@ -16,24 +15,9 @@ from ops.errors import Kind, Unavailable
 from ops.logging import get_logger
 from ops.metrics import Metrics
 from storage.actor import SYSTEM, Actor
-from storage.attempts import Attempts
-from storage.audit import AuditInbox
-from storage.clock_slots import ClockSlots
-from storage.email_verifications import EmailVerifications
-from storage.idempotency import IdempotencyKeys
-from storage.letters import Letters
-from storage.outbox import Outbox
-from storage.quarantine import Quarantine
-from storage.queue_pauses import QueuePauses
-from storage.roles import Roles
-from storage.sessions import Sessions
-from storage.setup_tokens import SetupTokens
-from storage.signing_keys import SigningKeys
-from storage.users import Users
+from storage.repositories import Storage
 
 Connection = Any  # asyncpg's pool hands out proxies that its stubs type apart
-
-NEWEST_MIGRATION = "SELECT coalesce(max(version), '') FROM schema_migrations"
 
 _ACQUIRE_SECONDS = 1.0
 _CONNECT_SECONDS = 1.5
@@ -75,102 +59,6 @@ class DatabaseAway(Unavailable, kind=Kind.UNAVAILABLE, code="SERVICE_UNAVAILABLE
     """The database is not reachable just now; nothing was changed. Try again in a moment."""
 
 
-class Storage:
-    """Every repository over one connection; inside a transaction also who acts, and the outbox."""
-
-    def __init__(self, connection: Connection, keys: KeyRing, actor: Actor | None) -> None:
-        self._connection = connection
-        self._keys = keys
-        self._actor = actor
-
-    @cached_property
-    def users(self) -> Users:
-        """People."""
-        return Users(self._connection)
-
-    @cached_property
-    def roles(self) -> Roles:
-        """Roles and who has them."""
-        return Roles(self._connection)
-
-    @cached_property
-    def sessions(self) -> Sessions:
-        """Signed-in devices."""
-        return Sessions(self._connection)
-
-    @cached_property
-    def signing_keys(self) -> SigningKeys:
-        """Keys that sign access tokens."""
-        return SigningKeys(self._connection, self._keys)
-
-    @cached_property
-    def email_verifications(self) -> EmailVerifications:
-        """Proofs that an e-mail address is someone's own."""
-        return EmailVerifications(self._connection)
-
-    @cached_property
-    def attempts(self) -> Attempts:
-        """Failed sign-ins per account."""
-        return Attempts(self._connection)
-
-    @cached_property
-    def setup_tokens(self) -> SetupTokens:
-        """One-time links for the first admin."""
-        return SetupTokens(self._connection)
-
-    @cached_property
-    def letters(self) -> Letters:
-        """Letters and what became of them."""
-        return Letters(self._connection)
-
-    @cached_property
-    def outbox(self) -> Outbox:
-        """Jobs promised, kept until done."""
-        return Outbox(self._connection, self._actor)
-
-    @cached_property
-    def pauses(self) -> QueuePauses:
-        """Queues that wait for a server."""
-        return QueuePauses(self._connection)
-
-    @cached_property
-    def audit(self) -> AuditInbox:
-        """The audit trail's inbox."""
-        return AuditInbox(self._connection, self._actor)
-
-    @cached_property
-    def idempotency(self) -> IdempotencyKeys:
-        """Requests that may be repeated."""
-        return IdempotencyKeys(self._connection, self._keys, self._actor)
-
-    @cached_property
-    def clock(self) -> ClockSlots:
-        """Slots of periodic work."""
-        return ClockSlots(self._connection)
-
-    @cached_property
-    def quarantine(self) -> Quarantine:
-        """Broker messages that were none of ours."""
-        return Quarantine(self._connection)
-
-    @property
-    def promised(self) -> bool:
-        """Whether this transaction put anything into the outbox."""
-        outbox = self.__dict__.get("outbox")
-        return bool(outbox and outbox.promised)
-
-    async def ping(self) -> None:
-        """Ask the server for a sign of life."""
-        await self._connection.fetchval("SELECT 1")
-
-    async def newest_migration(self) -> str:
-        """Return the version of the newest applied migration, empty when there is none."""
-        try:
-            return str(await self._connection.fetchval(NEWEST_MIGRATION))
-        except asyncpg.UndefinedTableError:
-            return ""
-
-
 class Database:
     """A pool of connections that never waits for ever and recovers by itself."""
 
@@ -179,6 +67,7 @@ class Database:
         self._keys = keys
         self._acquire_seconds = metrics.db_acquire
         self._ring: Callable[[], None] = lambda: None
+        self._tell_revoked: Callable[[], Awaitable[None]] = _tell_nobody
         metrics.db_connections.labels("idle").set_function(pool.get_idle_size)
         metrics.db_connections.labels("open").set_function(pool.get_size)
         metrics.db_connections.labels("max").set(pool.get_max_size())
@@ -216,6 +105,10 @@ class Database:
         """Call `ring` after every commit that promised a job; it must neither block nor raise."""
         self._ring = ring
 
+    def tell_revoked_with(self, tell: Callable[[], Awaitable[None]]) -> None:
+        """Await `tell` after every commit that ended a session; it must not raise."""
+        self._tell_revoked = tell
+
     async def close(self) -> None:
         """Give every connection back to the server."""
         try:
@@ -225,14 +118,14 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self, actor: Actor = SYSTEM) -> AsyncIterator[Storage]:
-        """Open a transaction; commit at the end, roll back on any exception, then ring the bell."""
-        async with self._connection() as connection:
-            async with connection.transaction():
-                storage = Storage(connection, self._keys, actor)
-                yield storage
-            promised = storage.promised
-        if promised:
+        """Open a transaction; commit at the end, roll back on any exception, then tell others."""
+        async with self._connection() as connection, connection.transaction():
+            storage = Storage(connection, self._keys, actor)
+            yield storage
+        if storage.promised:
             self._ring()
+        if storage.revoked:
+            await self._tell_revoked()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Storage]:
@@ -278,6 +171,10 @@ async def _set_codecs(connection: Connection) -> None:
         decoder=lambda data: orjson.loads(data[1:]),
         format="binary",
     )
+
+
+async def _tell_nobody() -> None:
+    """Do nothing: this process keeps no sessions in memory."""
 
 
 async def _keep_session(_: Connection) -> None:

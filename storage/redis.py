@@ -6,7 +6,8 @@ Redis for a second, so that a frozen server costs one request in a second and no
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from redis.asyncio import BlockingConnectionPool
@@ -24,8 +25,11 @@ _TIMEOUT = 0.1
 _CONNECTIONS = 8
 _OPEN_SECONDS = 1.0
 
+_REST_SECONDS = 1.0
+
 RELAY_BELL = "ostiary:bell:relay"
 _PROXY = "ostiary:proxy:suspected"
+REVOKED = "ostiary:revoked"
 
 
 class RedisAway(Unavailable, kind=Kind.UNAVAILABLE, code="SERVICE_UNAVAILABLE"):
@@ -129,6 +133,22 @@ class Redis:
                 await self._guarded(pipeline.execute())
             except RedisAway:
                 return  # the relay polls anyhow
+
+    async def tell_revoked(self) -> None:
+        """Hasten every web process to look for what was revoked; they look soon anyhow."""
+        with suppress(RedisAway):
+            await self._guarded(self._client.publish(REVOKED, b""))
+
+    async def hear_revoked(self, heard: Callable[[], None]) -> None:
+        """Call `heard` whenever anybody says that something was revoked; never returns."""
+        while True:
+            try:
+                async with self._waiting.pubsub() as channel:
+                    await channel.subscribe(REVOKED)
+                    async for _ in channel.listen():
+                        heard()
+            except (RedisError, OSError, TimeoutError):
+                await asyncio.sleep(_REST_SECONDS)
 
     async def wait_for_bell(self, seconds: float) -> None:
         """Return when a bell rang or after so many seconds, whichever is first."""

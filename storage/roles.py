@@ -18,6 +18,13 @@ SELECT EXISTS (
 )
 """
 
+IS_LAST_ADMIN = """
+SELECT coalesce(bool_and(users.id = $1), false) FROM user_roles
+JOIN roles ON roles.id = user_roles.role_id
+JOIN users ON users.id = user_roles.user_id
+WHERE roles.name = 'admin' AND users.deleted_at IS NULL AND users.is_active
+"""
+
 # Two set-up pages at once must not make two first admins.
 LOCK_FIRST_ADMIN = "SELECT pg_advisory_xact_lock(4827160091)"
 
@@ -45,6 +52,10 @@ class Roles:
         """Say whether anybody living is an admin."""
         return bool(await self._connection.fetchval(ADMIN_EXISTS))
 
+    async def is_last_admin(self, user_id: UUID) -> bool:
+        """Say whether nobody else who is active and living is an admin; lock before asking."""
+        return bool(await self._connection.fetchval(IS_LAST_ADMIN, user_id))
+
     async def lock_first_admin(self) -> None:
-        """Let one transaction at a time decide who becomes the first admin."""
+        """Let one transaction at a time decide who becomes the first admin, or leaves as last."""
         await self._connection.execute(LOCK_FIRST_ADMIN)

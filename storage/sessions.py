@@ -11,10 +11,10 @@ from ops.ids import new_id
 
 ADD = """
 INSERT INTO sessions
-    (id, user_id, key_id, amr, authenticated_at, address, user_agent, expires_at,
+    (id, user_id, key_id, amr, authenticated_at, address, user_agent, device_id, expires_at,
     absolute_expires_at)
-VALUES ($1, $2, $3, $4, now(), $5, $6, now() + make_interval(secs => $7),
-    now() + make_interval(secs => $8))
+VALUES ($1, $2, $3, $4, now(), $5, $6, $7, now() + make_interval(secs => $8),
+    now() + make_interval(secs => $9))
 RETURNING id, user_id, epoch, generation, key_id, amr, authenticated_at
 """
 
@@ -22,6 +22,18 @@ RETURNING id, user_id, epoch, generation, key_id, amr, authenticated_at
 LIVE = """
 SELECT sessions.id, sessions.user_id, sessions.epoch, sessions.generation, sessions.key_id,
     sessions.amr, sessions.authenticated_at
+FROM sessions JOIN users ON users.id = sessions.user_id
+WHERE sessions.id = $1 AND sessions.ended_at IS NULL AND sessions.expires_at > now()
+  AND users.is_active AND users.deleted_at IS NULL
+"""
+
+# The same, and what the person behind it may: what a request is judged by.
+HOLDER = """
+SELECT sessions.id AS session_id, sessions.user_id, sessions.epoch, sessions.authenticated_at,
+    sessions.expires_at, users.email_verified, users.plan, coalesce((
+        SELECT roles.name FROM user_roles JOIN roles ON roles.id = user_roles.role_id
+        WHERE user_roles.user_id = users.id ORDER BY roles.rank DESC LIMIT 1
+    ), 'guest') AS role
 FROM sessions JOIN users ON users.id = sessions.user_id
 WHERE sessions.id = $1 AND sessions.ended_at IS NULL AND sessions.expires_at > now()
   AND users.is_active AND users.deleted_at IS NULL
@@ -61,6 +73,38 @@ UPDATE sessions SET ended_at = now(), end_reason = $2, updated_at = now()
 WHERE user_id = $1 AND ended_at IS NULL AND expires_at > now()
 """
 
+END_OTHERS = """
+UPDATE sessions SET ended_at = now(), end_reason = $3, updated_at = now()
+WHERE user_id = $1 AND id <> $2 AND ended_at IS NULL AND expires_at > now()
+"""
+
+# Of a person, so that nobody ends a stranger's by its id.
+END_OWN = """
+UPDATE sessions SET ended_at = now(), end_reason = $3, updated_at = now()
+WHERE user_id = $1 AND id = $2 AND ended_at IS NULL AND expires_at > now()
+RETURNING true
+"""
+
+# Whoever opens one session too many loses the one unused for longest.
+END_SURPLUS = """
+UPDATE sessions SET ended_at = now(), end_reason = $3, updated_at = now()
+WHERE id IN (
+    SELECT id FROM sessions WHERE user_id = $1 AND ended_at IS NULL AND expires_at > now()
+    ORDER BY last_used_at DESC, id DESC OFFSET $2
+)
+"""
+
+OF_USER = """
+SELECT id, user_agent, address, created_at, last_used_at, expires_at FROM sessions
+WHERE user_id = $1 AND ended_at IS NULL AND expires_at > now()
+ORDER BY last_used_at DESC, id DESC
+"""
+
+PROVED_AGAIN = """
+UPDATE sessions SET authenticated_at = now(), updated_at = now()
+WHERE id = $1 AND ended_at IS NULL
+"""
+
 ACTIVE = "SELECT count(*) FROM sessions WHERE ended_at IS NULL AND expires_at > now()"
 
 PURGE = """
@@ -86,6 +130,32 @@ class Session:
     authenticated_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Whose live session it is, and what they may: facts of now, not of a token."""
+
+    session_id: UUID
+    user_id: UUID
+    epoch: int
+    role: str
+    plan: str
+    email_verified: bool
+    authenticated_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenSession:
+    """A live session, as its person sees it."""
+
+    id: UUID
+    user_agent: str | None
+    address: str | None
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """A live session and how long ago its token changed: what an older token is judged by."""
@@ -101,6 +171,12 @@ class EndReason(StrEnum):
     LOGOUT = "logout"
     LOGOUT_ALL = "logout_all"
     REUSE = "reuse"
+    ENDED_BY_OWNER = "ended_by_owner"
+    LIMIT = "limit"
+    ACCOUNT_DELETED = "account_deleted"
+    PASSWORD_RESET = "password_reset"
+    PASSWORD_CHANGED = "password_changed"
+    EMAIL_UNDONE = "email_undone"
 
 
 class Sessions:
@@ -108,6 +184,8 @@ class Sessions:
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
+        # Whether this transaction ended a session or changed what one may.
+        self.revoked = False
 
     async def add(  # noqa: PLR0913 - the facts of one sign-in
         self,
@@ -117,6 +195,7 @@ class Sessions:
         amr: Sequence[str],
         address: str | None,
         user_agent: str | None,
+        device_id: UUID | None,
         seconds: int,
         absolute_seconds: int,
     ) -> Session:
@@ -129,6 +208,7 @@ class Sessions:
             list(amr),
             address,
             user_agent,
+            device_id,
             min(seconds, absolute_seconds),
             absolute_seconds,
         )
@@ -156,12 +236,46 @@ class Sessions:
 
     async def end(self, session_id: UUID, reason: EndReason) -> UUID | None:
         """End a session; return whose it was, None when it had ended before."""
+        self.revoked = True
         user_id: UUID | None = await self._connection.fetchval(END, session_id, reason)
         return user_id
 
     async def end_all(self, user_id: UUID, reason: EndReason) -> int:
         """End every session of a person; return how many."""
+        self.revoked = True
         return int((await self._connection.execute(END_ALL, user_id, reason)).split()[-1])
+
+    async def end_others(self, user_id: UUID, session_id: UUID, reason: EndReason) -> int:
+        """End every session of a person but one; return how many."""
+        self.revoked = True
+        status = await self._connection.execute(END_OTHERS, user_id, session_id, reason)
+        return int(status.split()[-1])
+
+    async def end_own(self, user_id: UUID, session_id: UUID, reason: EndReason) -> bool:
+        """End one live session of a person; False when they have none of this id."""
+        self.revoked = True
+        return bool(await self._connection.fetchval(END_OWN, user_id, session_id, reason))
+
+    async def end_surplus(self, user_id: UUID, *, keep: int) -> int:
+        """End what a person has beyond `keep` live sessions; return how many."""
+        status = await self._connection.execute(END_SURPLUS, user_id, keep, EndReason.LIMIT)
+        count = int(status.split()[-1])
+        self.revoked = self.revoked or count > 0
+        return count
+
+    async def of_user(self, user_id: UUID) -> list[OpenSession]:
+        """List the live sessions of a person, the last used first."""
+        return [OpenSession(**row) for row in await self._connection.fetch(OF_USER, user_id)]
+
+    async def proved_again(self, session_id: UUID) -> None:
+        """Note that the person behind a session gave their password again just now."""
+        self.revoked = True
+        await self._connection.execute(PROVED_AGAIN, session_id)
+
+    async def holder(self, session_id: UUID) -> Holder | None:
+        """Return who is behind a session if it and they are good, else None."""
+        row = await self._connection.fetchrow(HOLDER, session_id)
+        return Holder(**row) if row else None
 
     async def live(self, session_id: UUID) -> Session | None:
         """Return the session if it and its person are good, else None."""

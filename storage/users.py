@@ -26,15 +26,31 @@ INSERT INTO users (id, email, password_hash, first_name, last_name, email_verifi
 VALUES ($1, $2, $3, $4, $5, $6)
 """
 
+ADD_UNLESS_TAKEN = """
+INSERT INTO users (id, email, password_hash, first_name, last_name) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (email) WHERE deleted_at IS NULL DO NOTHING
+RETURNING id
+"""
+
 # Only our own list of columns is put in.
 BY_ID = f"SELECT {_COLUMNS} FROM users WHERE users.id = $1 AND users.deleted_at IS NULL"  # noqa: S608
 
 CREDENTIAL = """
-SELECT id, password_hash, credential_version, is_active FROM users
+SELECT id, password_hash, credential_version, is_active, email_verified FROM users
 WHERE email = $1 AND deleted_at IS NULL
 """
 
-LOGGED_IN = "UPDATE users SET last_login_at = now() WHERE id = $1"
+LOGGED_IN = """
+UPDATE users SET last_login_at = now()
+WHERE id = $1 AND credential_version = $2 AND is_active AND deleted_at IS NULL
+RETURNING true
+"""
+
+REMOVE = """
+UPDATE users SET deleted_at = now(), credential_version = credential_version + 1,
+    version = version + 1, updated_at = now()
+WHERE id = $1 AND deleted_at IS NULL
+"""
 
 # Only for a hash that nobody changed meanwhile.
 REHASH = "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2"
@@ -45,11 +61,27 @@ WHERE id = $1 AND email = $2 AND deleted_at IS NULL
 RETURNING id
 """
 
+ID_OF = "SELECT id FROM users WHERE email = $1 AND deleted_at IS NULL"
+
 STATES = """
 SELECT CASE WHEN deleted_at IS NOT NULL THEN 'deleted' WHEN NOT is_active THEN 'suspended'
     WHEN email_verified THEN 'verified' ELSE 'unverified' END AS state, count(*) AS people
 FROM users GROUP BY 1
 """
+
+# One probe of the index per scheme: SELECT DISTINCT would read every person.
+PASSWORD_SCHEMES = """
+WITH RECURSIVE found (scheme) AS (
+    SELECT min(password_scheme) FROM users
+    UNION ALL
+    SELECT (SELECT min(password_scheme) FROM users WHERE password_scheme > found.scheme)
+    FROM found WHERE found.scheme IS NOT NULL
+)
+SELECT scheme FROM found WHERE scheme IS NOT NULL
+"""
+
+
+PREMIUM = "premium"
 
 
 class EmailTaken(Problem, kind=Kind.CONFLICT, code="DUPLICATE_ENTRY"):
@@ -91,6 +123,7 @@ class Credential:
     password_hash: str | None = field(repr=False)
     version: int
     is_active: bool
+    email_verified: bool
 
 
 def canonical_email(email: str) -> str:
@@ -123,6 +156,15 @@ class Users:
             raise EmailTaken from error
         return user_id
 
+    async def add_unless_taken(
+        self, *, email: str, password_hash: str, first_name: str, last_name: str
+    ) -> UUID | None:
+        """Insert a person, return the id; None when one lives under this address."""
+        found: UUID | None = await self._connection.fetchval(
+            ADD_UNLESS_TAKEN, new_id(), email, password_hash, first_name, last_name
+        )
+        return found
+
     async def by_id(self, user_id: UUID) -> User:
         """Return a person, or raise UserNotFound."""
         row = await self._connection.fetchrow(BY_ID, user_id)
@@ -135,9 +177,13 @@ class Users:
         row = await self._connection.fetchrow(CREDENTIAL, email)
         return Credential(*row.values()) if row else None
 
-    async def logged_in(self, user_id: UUID) -> None:
-        """Note the time of a sign-in."""
-        await self._connection.execute(LOGGED_IN, user_id)
+    async def logged_in(self, user_id: UUID, credential_version: int) -> bool:
+        """Note the time of a sign-in; False when the credential is another one by now."""
+        return bool(await self._connection.fetchval(LOGGED_IN, user_id, credential_version))
+
+    async def remove(self, user_id: UUID) -> None:
+        """Delete a person softly: the row stays, their address is free again."""
+        await self._connection.execute(REMOVE, user_id)
 
     async def rehash(self, user_id: UUID, *, old: str, new: str) -> None:
         """Store the same password under better parameters, unless it was changed meanwhile."""
@@ -146,6 +192,15 @@ class Users:
     async def verify_email(self, user_id: UUID, email: str) -> bool:
         """Mark the address as the person's own; False when it is no longer their address."""
         return bool(await self._connection.fetchval(VERIFY_EMAIL, user_id, email))
+
+    async def id_of(self, email: str) -> UUID | None:
+        """Return who lives under a canonical address, None for nobody."""
+        user_id: UUID | None = await self._connection.fetchval(ID_OF, email)
+        return user_id
+
+    async def password_schemes(self) -> list[str]:
+        """Return how stored passwords were hashed: each hash without salt and digest, once."""
+        return [row["scheme"] for row in await self._connection.fetch(PASSWORD_SCHEMES)]
 
     async def states(self) -> dict[str, int]:
         """Count people by state."""

@@ -16,9 +16,9 @@ from uuid import UUID
 from ops.errors import Unavailable
 from ops.ids import new_id
 from ops.logging import bound, get_logger
-from storage.database import Storage
 from storage.jobs import Job
 from storage.outbox import Promise
+from storage.repositories import Storage
 from workers.actor import Work
 from workers.insist import insist
 from workers.outcomes import GivenUp, LeftMidway, ServerAway, one_line

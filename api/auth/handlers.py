@@ -4,11 +4,13 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from api.access import Public, SignedIn, principal_of
+from api.access import EmailNotVerified, Public, SignedIn, principal_of
+from api.auth.account import AccountService, LastAdmin, Proof
 from api.auth.schemas import (
     CredentialsSchema,
     JwkSetSchema,
     NewUserSchema,
+    ProofSchema,
     SignedInSchema,
     UserSchema,
 )
@@ -18,10 +20,10 @@ from api.auth.service import (
     Credentials,
     InvalidCredentials,
     NewUser,
-    SignedInUser,
 )
 from api.auth.tokens import SigningRing
-from api.context import CALL
+from api.auth.transport import SIGN_IN_HEADERS, TRANSPORT, ForeignOrigin
+from api.context import CALL, Call
 from api.envelope import Answer
 from api.passwords.hasher import HasherBusy
 from api.problems import InvalidToken, TooMany
@@ -29,10 +31,13 @@ from api.routing import BASE, MIRRORED, Routes
 from storage.users import EmailTaken, User
 
 AUTH = web.AppKey("auth", AuthService)
+ACCOUNT = web.AppKey("account", AccountService)
 SIGNING_RING = web.AppKey("signing_ring", SigningRing)
 
 routes = Routes(f"{BASE}/auth", tag="Authentication", aliases=("/api/auth", "/auth"))
 well_known = Routes("/.well-known", tag="Authentication")
+
+_NEUTRAL = "Check your mail: a letter says how to go on"
 
 
 @routes.add(
@@ -42,17 +47,24 @@ well_known = Routes("/.well-known", tag="Authentication")
     takes=NewUserSchema(),
     gives=SignedInSchema(),
     status=HTTPStatus.CREATED,
-    problems=(EmailTaken, HasherBusy),
+    also_status=(HTTPStatus.ACCEPTED,),
+    headers=SIGN_IN_HEADERS,
+    problems=(EmailTaken, HasherBusy, ForeignOrigin),
     idempotent=True,
     mirrored=MIRRORED,
 )
 async def register(request: web.Request, body: NewUser) -> Answer:
     """Register a new user.
 
-    Sends a letter that welcomes the user and lets them confirm their address by link or code.
+    Sends a letter that welcomes the user and lets them confirm their address by link or code. With
+    `SECURITY_PROFILE=strict` every address gets the same 202 without tokens: who is registered
+    already is told by letter, and nobody else learns it.
     """
-    signed_in = await request.app[AUTH].register(body, request[CALL])
-    return Answer(data=signed_in, message="User registered successfully")
+    signed_in = await request.app[AUTH].register(body, _call(request))
+    if signed_in is None:
+        return Answer(message=_NEUTRAL, status=HTTPStatus.ACCEPTED)
+    answer = Answer(data=signed_in, message="User registered successfully")
+    return request.app[TRANSPORT].hand_over(request, answer)
 
 
 @routes.add(
@@ -61,21 +73,65 @@ async def register(request: web.Request, body: NewUser) -> Answer:
     access=Public(),
     takes=CredentialsSchema(),
     gives=SignedInSchema(),
-    problems=(InvalidCredentials, AccountDeactivated, TooMany, HasherBusy),
+    headers=SIGN_IN_HEADERS,
+    problems=(
+        InvalidCredentials,
+        AccountDeactivated,
+        EmailNotVerified,
+        ForeignOrigin,
+        TooMany,
+        HasherBusy,
+    ),
     mirrored=MIRRORED,
 )
-async def login(request: web.Request, body: Credentials) -> SignedInUser:
+async def login(request: web.Request, body: Credentials) -> Answer:
     """Sign in with e-mail and password, and receive tokens.
 
-    Five failures in 15 minutes from one address are answered with 429 until the time is over.
+    Five failures in 15 minutes from one address, or five at one account from anywhere, are answered
+    with 429. A device that signed in before, and shows its `deviceToken` as `X-Device-Token`, is
+    counted alone. `X-Auth-Transport: cookie` puts refresh and device token into cookies.
     """
-    return await request.app[AUTH].login(body, request[CALL])
+    signed_in = await request.app[AUTH].login(body, _call(request))
+    return request.app[TRANSPORT].hand_over(request, Answer(data=signed_in))
 
 
 @routes.add("GET", "/me", access=SignedIn(), gives=UserSchema(), problems=(InvalidToken,))
 async def get_me(request: web.Request) -> User:
     """Get the signed-in user."""
     return await request.app[AUTH].me(principal_of(request))
+
+
+@routes.add(
+    "DELETE",
+    "/me",
+    access=SignedIn(recent=True),
+    problems=(LastAdmin,),
+)
+async def delete_me(request: web.Request) -> Answer:
+    """Delete one's own account.
+
+    Ends every session; a letter confirms it. Needs a sign-in or `/auth/step-up` of the last minutes
+    (`STEP_UP_TTL`).
+    """
+    await request.app[ACCOUNT].leave(principal_of(request), request[CALL])
+    answer = Answer(message="Account deleted")
+    return request.app[TRANSPORT].take_back(request, answer)
+
+
+@routes.add(
+    "POST",
+    "/step-up",
+    access=SignedIn(),
+    takes=ProofSchema(),
+    problems=(InvalidToken, TooMany, HasherBusy),
+)
+async def step_up(request: web.Request, body: Proof) -> Answer:
+    """Prove again that it is you, for what answers STEP_UP_REQUIRED.
+
+    The session goes on with the same tokens; its sign-in counts as made just now.
+    """
+    await request.app[ACCOUNT].step_up(body, principal_of(request), request[CALL])
+    return Answer(message="Confirmed")
 
 
 @well_known.add("GET", "/jwks.json", access=Public(), gives=JwkSetSchema(), limited=False)
@@ -87,3 +143,11 @@ async def get_jwks(request: web.Request) -> web.Response:
     response = web.json_response(request.app[SIGNING_RING].jwks())
     response.headers["Cache-Control"] = "public, max-age=300"
     return response
+
+
+def _call(request: web.Request) -> Call:
+    """Return the call with its device; raise ForeignOrigin before anything is done."""
+    transport, call = request.app[TRANSPORT], request[CALL]
+    transport.is_chosen(request)
+    call.device_token = transport.device_token(request)
+    return call

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from marshmallow import fields
 
+from api.auth.account import Proof
 from api.auth.service import Credentials, NewUser
 from api.fields import Email, Name, Password
 from api.schemas import Inbound, Outbound, Time
@@ -51,6 +52,15 @@ class CredentialsSchema(Inbound):
     password = Password(required=True, metadata={"writeOnly": True, "format": "password"})
 
 
+class ProofSchema(Inbound):
+    """The password of whoever is signed in."""
+
+    makes = Proof
+    example: ClassVar[dict[str, Any]] = {"password": "SecureP@ss123"}
+
+    password = Password(required=True, metadata={"writeOnly": True, "format": "password"})
+
+
 class UserSchema(Outbound):
     """A person, as they see themselves."""
 
@@ -75,6 +85,7 @@ class SignedInSchema(Outbound):
         "accessToken": "eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCJ9...",
         "refreshToken": "ort_k1.01935b5c6d1e7a3b8c4d5e6f708192a3.0...",
         "expiresIn": 900,
+        "deviceToken": "odv_k1.01935b5c6d1e7a3b8c4d5e6f708192a3...",
     }
 
     user = fields.Nested(UserSchema, required=True)
@@ -89,6 +100,14 @@ class SignedInSchema(Outbound):
         data_key="expiresIn",
         attribute="tokens.expires_in",
         metadata={"description": "Seconds the access token lives."},
+    )
+    device_token = fields.String(
+        required=True,
+        data_key="deviceToken",
+        metadata={
+            "description": "Send it as X-Device-Token when signing in again: failures of others"
+            " then keep this device out of nothing."
+        },
     )
 
 

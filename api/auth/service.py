@@ -4,24 +4,24 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from api.addresses import site_of
-from api.auth.tokens import Pair, Tokens
+from api.access import EmailNotVerified
+from api.auth.devices import DeviceTokens
+from api.auth.guard import Attempt, Guard
+from api.auth.tokens import Tokens
 from api.context import Call, Principal
-from api.limits import Limits
 from api.passwords.hasher import Hasher
-from api.passwords.policy import check
+from api.passwords.policy import PasswordPolicy
 from api.problems import InvalidToken
-from api.sessions.service import SessionLives
+from api.sessions.opening import SessionOpener, SignedInUser
 from ops.errors import Kind, Problem
 from ops.logging import get_logger
 from ops.metrics import Metrics
 from storage.audit import Outcome
-from storage.database import Database, Storage
-from storage.jobs import SendWelcome
+from storage.database import Database
+from storage.jobs import SendAlreadyRegistered, SendWelcome
+from storage.repositories import Storage
 from storage.roles import BuiltInRole
 from storage.users import Credential, EmailTaken, User, UserNotFound
-
-_PASSWORD = ("pwd",)  # RFC 8176
 
 _security = get_logger("security")
 
@@ -52,12 +52,14 @@ class Credentials:
     password: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class SignedInUser:
-    """A person and the tokens of a session."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignInRules:
+    """What the settings say of registration and sign-in."""
 
-    user: User
-    tokens: Pair
+    # Registration tells strangers nothing: everybody gets the same answer.
+    neutral: bool
+    # Only who has a verified address gets a session.
+    verified_only: bool
 
 
 class AuthService:
@@ -68,69 +70,64 @@ class AuthService:
         *,
         database: Database,
         hasher: Hasher,
+        policy: PasswordPolicy,
+        guard: Guard,
+        opener: SessionOpener,
         tokens: Tokens,
-        limits: Limits,
+        devices: DeviceTokens,
         metrics: Metrics,
-        lives: SessionLives,
+        rules: SignInRules,
     ) -> None:
         self._database = database
         self._hasher = hasher
+        self._policy = policy
+        self._guard = guard
+        self._opener = opener
         self._tokens = tokens
-        self._limits = limits
+        self._devices = devices
         self._metrics = metrics
-        self._lives = lives
+        self._rules = rules
 
-    async def register(self, new: NewUser, call: Call) -> SignedInUser:
+    async def register(self, new: NewUser, call: Call) -> SignedInUser | None:
         """Create a person, promise their welcome letter, open their first session.
 
-        Raises Invalid for a weak password, EmailTaken for a known address.
+        Raises Invalid for a weak password, EmailTaken for a known address. Where strangers are told
+        nothing, or only verified people sign in, there is no session yet: None.
         """
         if call.claim and call.claim.result:
             return await self._again(call.claim.result)
-        check(new.password, personal=(new.email, new.first_name, new.last_name))
+        self._policy.check(new.password, personal=(new.email, new.first_name, new.last_name))
         password_hash = await self._hasher.hash(new.password)
+        if self._rules.neutral:
+            await self._register_silently(new, password_hash, call)
+            return None
         try:
             async with self._database.transaction(call.actor) as storage:
-                user_id = await storage.users.add(
-                    email=new.email,
-                    password_hash=password_hash,
-                    first_name=new.first_name,
-                    last_name=new.last_name,
-                )
-                await storage.roles.assign(user_id, BuiltInRole.USER)
-                await storage.audit.note("user.registered", subject=user_id)
-                await storage.outbox.put(SendWelcome(user_id))
-                signed_in = await self._open_session(storage, user_id, call)
+                signed_in = await self._register(storage, new, password_hash, call)
         except EmailTaken:
             self._metrics.signups.labels("password", "taken").inc()
             raise
         self._metrics.signups.labels("password", "registered").inc()
-        self._metrics.tokens_issued.labels("register").inc()
+        if signed_in:
+            self._metrics.tokens_issued.labels("register").inc()
         return signed_in
 
     async def login(self, given: Credentials, call: Call) -> SignedInUser:
         """Sign a person in.
 
         Every failure looks alike and takes alike: unknown, without password, wrong. Only who has
-        the right password learns that the account is deactivated.
+        the right password learns that the account is deactivated or its address unverified.
         """
-        limited_by = site_of(call.address)
-        await self._limits.reserve_failure(limited_by)
-        async with self._database.reading() as storage:
-            credential = await storage.users.credential(given.email)
+        attempt = await self._guard.admit(given.email, call)
+        credential = attempt.credential
         stored = credential.password_hash if credential else None
         if not await self._hasher.verify(given.password, stored) or credential is None:
             await self._refuse(credential, call)
             raise InvalidCredentials
-        await self._limits.refund(limited_by)
-        if not credential.is_active:
-            self._metrics.logins.labels("password", "deactivated").inc()
-            raise AccountDeactivated
+        await self._guard.passed(attempt)
+        self._check_admissible(credential)
         await self._upgrade_hash(credential, given.password)
-        async with self._database.transaction(call.actor) as storage:
-            await storage.users.logged_in(credential.user_id)
-            await storage.audit.note("session.opened", subject=credential.user_id)
-            signed_in = await self._open_session(storage, credential.user_id, call)
+        signed_in = await self._sign_in(credential, attempt, call)
         self._metrics.logins.labels("password", "success").inc()
         self._metrics.tokens_issued.labels("password").inc()
         return signed_in
@@ -143,28 +140,74 @@ class AuthService:
         except UserNotFound as error:
             raise InvalidToken from error
 
-    async def _open_session(self, storage: Storage, user_id: UUID, call: Call) -> SignedInUser:
-        session = await storage.sessions.add(
-            user_id=user_id,
-            key_id=self._tokens.refresh_key_id,
-            amr=_PASSWORD,
-            address=site_of(call.address),
-            user_agent=call.user_agent,
-            seconds=self._lives.idle,
-            absolute_seconds=self._lives.absolute,
+    async def _register(
+        self, storage: Storage, new: NewUser, password_hash: str, call: Call
+    ) -> SignedInUser | None:
+        user_id = await storage.users.add(
+            email=new.email,
+            password_hash=password_hash,
+            first_name=new.first_name,
+            last_name=new.last_name,
         )
-        user = await storage.users.by_id(user_id)
-        await storage.idempotency.keep({"session": session.id})
-        return SignedInUser(user, self._tokens.issue(session, user.role))
+        await self._welcome(storage, user_id)
+        if self._rules.verified_only:
+            await storage.idempotency.keep({"neutral": "yes"})
+            return None
+        return await self._opener.open(storage, user_id, call, device_id=None)
 
-    async def _again(self, result: dict[str, Any]) -> SignedInUser:
+    async def _register_silently(self, new: NewUser, password_hash: str, call: Call) -> None:
+        """Create a person or write to the one who is there: the same answer, the same work."""
+        async with self._database.transaction(call.actor) as storage:
+            user_id = await storage.users.add_unless_taken(
+                email=new.email,
+                password_hash=password_hash,
+                first_name=new.first_name,
+                last_name=new.last_name,
+            )
+            owner = await storage.users.credential(new.email)
+            if user_id:
+                await self._welcome(storage, user_id)
+            elif owner:
+                await storage.audit.note("user.registration_repeated", subject=owner.user_id)
+                await storage.outbox.put(SendAlreadyRegistered(owner.user_id))
+            await storage.idempotency.keep({"neutral": "yes"})
+        result = "registered" if user_id else "taken"
+        self._metrics.signups.labels("password", result).inc()
+
+    @staticmethod
+    async def _welcome(storage: Storage, user_id: UUID) -> None:
+        await storage.roles.assign(user_id, BuiltInRole.USER)
+        await storage.audit.note("user.registered", subject=user_id)
+        await storage.outbox.put(SendWelcome(user_id))
+
+    async def _sign_in(self, credential: Credential, attempt: Attempt, call: Call) -> SignedInUser:
+        async with self._database.transaction(call.actor) as storage:
+            # Also lets one sign-in of a person at a time count their sessions.
+            if not await storage.users.logged_in(credential.user_id, credential.version):
+                raise InvalidCredentials  # the password was changed while it was being checked
+            return await self._opener.open(
+                storage, credential.user_id, call, device_id=attempt.device_id
+            )
+
+    async def _again(self, result: dict[str, Any]) -> SignedInUser | None:
         """Render a registration once more: the same person, the session's live tokens."""
+        if "session" not in result:
+            return None
         async with self._database.reading() as storage:
             session = await storage.sessions.live(UUID(result["session"]))
             if session is None:
                 raise InvalidToken("The session of that registration has ended. Sign in.")
             user = await storage.users.by_id(session.user_id)
-        return SignedInUser(user, self._tokens.issue(session, user.role))
+        pair = self._tokens.issue(session, user.role)
+        return SignedInUser(user, pair, self._devices.issue(UUID(result["device"])))
+
+    def _check_admissible(self, credential: Credential) -> None:
+        if not credential.is_active:
+            self._metrics.logins.labels("password", "deactivated").inc()
+            raise AccountDeactivated
+        if self._rules.verified_only and not credential.email_verified:
+            self._metrics.logins.labels("password", "unverified").inc()
+            raise EmailNotVerified
 
     async def _refuse(self, credential: Credential | None, call: Call) -> None:
         """Write down a failure: the same work whether the person is known or not."""

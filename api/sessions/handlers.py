@@ -1,15 +1,25 @@
 """Endpoints of sessions."""
 
+from ipaddress import ip_network
+from typing import Any
+from uuid import UUID
+
 from aiohttp import web
 
 from api.access import Public, SignedIn, principal_of
-from api.auth.tokens import Pair
+from api.auth.transport import TRANSPORT, TRANSPORT_HEADERS, ForeignOrigin
 from api.context import CALL
 from api.envelope import Answer
-from api.problems import InvalidToken
+from api.keys import DECISION
+from api.problems import Invalid, InvalidToken, TooMany, Unauthorized
 from api.routing import BASE, MIRRORED, Routes
-from api.sessions.schemas import RefreshSchema, TokensSchema
-from api.sessions.service import Refresh, SessionService
+from api.sessions.schemas import RefreshSchema, SessionSchema, TokensSchema
+from api.sessions.service import Refresh, SessionNotFound, SessionService
+from ops.agents import name_of
+from storage.sessions import OpenSession
+
+# What is shown of an address: enough to recognize a place, not a household.
+_SHOWN_BITS = {4: 24, 6: 48}
 
 SESSIONS = web.AppKey("sessions", SessionService)
 
@@ -21,28 +31,110 @@ routes = Routes(f"{BASE}/auth", tag="Sessions", aliases=("/api/auth", "/auth"))
     "/refresh",
     access=Public(),
     takes=RefreshSchema(),
+    body_optional=True,
     gives=TokensSchema(),
-    problems=(InvalidToken,),
+    headers=TRANSPORT_HEADERS,
+    problems=(InvalidToken, ForeignOrigin, TooMany),
+    limited=False,
     mirrored=MIRRORED,
 )
-async def refresh(request: web.Request, body: Refresh) -> Pair:
+async def refresh(request: web.Request, body: Refresh) -> Answer:
     """Get a new access token with a refresh token.
 
     The refresh token is rotated: keep the new one. The one before it gets the same pair again, so
-    that a lost answer or two tabs at once log nobody out; an older one ends the session.
+    that a lost answer or two tabs at once log nobody out; an older one ends the session. With
+    `X-Auth-Transport: cookie` the token comes from its cookie and goes back there; no body needed.
+    Counted per session.
     """
-    return await request.app[SESSIONS].refresh(body, request[CALL])
+    sessions = request.app[SESSIONS]
+    claims = sessions.read(_refresh_token(request, body))
+    decision = await sessions.limit(claims)
+    if decision:
+        request[DECISION] = decision
+        decision.raise_if_refused()
+    pair = await sessions.refresh(claims, request[CALL])
+    return request.app[TRANSPORT].hand_over(request, Answer(data=pair))
 
 
-@routes.add("POST", "/logout", access=SignedIn())
+@routes.add(
+    "POST",
+    "/logout",
+    access=Public(),
+    headers=TRANSPORT_HEADERS,
+    problems=(Unauthorized, InvalidToken, ForeignOrigin),
+)
 async def logout(request: web.Request) -> Answer:
-    """End the session of the access token."""
-    await request.app[SESSIONS].logout(principal_of(request), request[CALL])
-    return Answer(message="Logged out successfully")
+    """End the session of the access token, or of the cookie with `X-Auth-Transport: cookie`."""
+    transport, sessions = request.app[TRANSPORT], request.app[SESSIONS]
+    by_cookie = transport.is_chosen(request)
+    if by_cookie and (token := transport.refresh_token(request)):
+        await sessions.logout(sessions.read(token).session_id, request[CALL])
+    else:
+        await sessions.logout(principal_of(request).session_id, request[CALL])
+    return transport.take_back(request, Answer(message="Logged out successfully"))
 
 
 @routes.add("POST", "/logout-all", access=SignedIn())
 async def logout_all(request: web.Request) -> Answer:
     """End every session of the signed-in user, this one too."""
     count = await request.app[SESSIONS].logout_all(principal_of(request), request[CALL])
-    return Answer(message=f"Logged out of {count} sessions")
+    answer = Answer(message=f"Logged out of {count} sessions")
+    return request.app[TRANSPORT].take_back(request, answer)
+
+
+@routes.add("GET", "/sessions", access=SignedIn(), gives=SessionSchema(many=True))
+async def list_sessions(request: web.Request) -> list[dict[str, Any]]:
+    """List the live sessions of the signed-in user, the last used first."""
+    principal = principal_of(request)
+    found = await request.app[SESSIONS].of_user(principal)
+    return [_shown(session, principal.session_id) for session in found]
+
+
+@routes.add("DELETE", "/sessions/{id}", access=SignedIn(), problems=(SessionNotFound, InvalidToken))
+async def end_session(request: web.Request) -> Answer:
+    """End one session of the signed-in user, on every device that uses it."""
+    session_id = _session_id(request.match_info["id"])
+    await request.app[SESSIONS].end(session_id, principal_of(request), request[CALL])
+    return Answer(message="Session ended")
+
+
+@routes.add("DELETE", "/sessions", access=SignedIn(), problems=(InvalidToken,))
+async def end_other_sessions(request: web.Request) -> Answer:
+    """End every session of the signed-in user but this one."""
+    count = await request.app[SESSIONS].end_others(principal_of(request), request[CALL])
+    return Answer(message=f"Ended {count} other sessions")
+
+
+def _refresh_token(request: web.Request, body: Refresh) -> str:
+    transport = request.app[TRANSPORT]
+    if not transport.is_chosen(request):
+        if not body.refresh_token:
+            raise Invalid.field("refreshToken", "Missing data for required field.")
+        return body.refresh_token
+    if body.refresh_token:
+        raise Invalid.field("refreshToken", "Send it in the body or in the cookie, not both.")
+    return transport.refresh_token(request)
+
+
+def _session_id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise SessionNotFound from error
+
+
+def _shown(session: OpenSession, current: UUID) -> dict[str, Any]:
+    return {
+        "id": session.id,
+        "device": name_of(session.user_agent or ""),
+        "address_prefix": _prefix_of(session.address) if session.address else None,
+        "created_at": session.created_at,
+        "last_used_at": session.last_used_at,
+        "expires_at": session.expires_at,
+        "current": session.id == current,
+    }
+
+
+def _prefix_of(site: str) -> str:
+    network = ip_network(site)
+    return str(network.supernet(new_prefix=_SHOWN_BITS[network.version]))

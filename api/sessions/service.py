@@ -2,38 +2,41 @@
 
 A refresh token is good once. Its *parent*, the token before, still gets the live pair again: that
 is what a lost answer or a race between two tabs looks like. Anything older is a stolen token, and
-so is a parent that comes late at two successive generations (RFC 9700, section 4.14).
+so is a parent that comes late at two successive generations (RFC 9700, section 4.14); in profile
+`strict` a late parent is one at once.
 """
 
 from dataclasses import dataclass, field
 from typing import ClassVar
+from uuid import UUID
 
 from api.auth.tokens import Pair, RefreshClaims, Tokens
 from api.context import Call, Principal
+from api.limits import Decision, Limits, Policy
 from api.problems import InvalidToken
+from api.sessions.opening import SessionLives
+from ops.errors import Kind, Problem
 from ops.logging import get_logger
 from ops.metrics import Metrics
+from ops.settings import SecurityProfile
 from storage.audit import Outcome
-from storage.database import Database, Storage
+from storage.database import Database
 from storage.jobs import SendReuseNotice
-from storage.sessions import EndReason, Session, Standing
+from storage.repositories import Storage
+from storage.sessions import EndReason, OpenSession, Session, Standing
 
 _security = get_logger("security")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionLives:
-    """Seconds a session lives unused, and at most."""
-
-    idle: int
-    absolute: int
+class SessionNotFound(Problem, kind=Kind.NOT_FOUND, code="NOT_FOUND"):
+    """You have no live session of this id. GET /auth/sessions lists those you have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refresh:
-    """What somebody goes on with."""
+    """What somebody goes on with; empty where a cookie carries it."""
 
-    refresh_token: str = field(repr=False)
+    refresh_token: str = field(default="", repr=False)
 
 
 class SessionService:
@@ -41,21 +44,41 @@ class SessionService:
 
     LATE_SECONDS: ClassVar[int] = 10
 
-    def __init__(
-        self, *, database: Database, tokens: Tokens, metrics: Metrics, lives: SessionLives
+    def __init__(  # noqa: PLR0913 - the tools of the feature
+        self,
+        *,
+        database: Database,
+        tokens: Tokens,
+        limits: Limits,
+        metrics: Metrics,
+        lives: SessionLives,
+        profile: SecurityProfile,
     ) -> None:
         self._database = database
         self._tokens = tokens
+        self._limits = limits
         self._metrics = metrics
         self._lives = lives
+        self._strict = profile is SecurityProfile.STRICT
 
-    async def refresh(self, given: Refresh, call: Call) -> Pair:
+    def read(self, token: str) -> RefreshClaims:
+        """Return what a refresh token of ours says, without asking anybody; raise InvalidToken."""
+        try:
+            return self._tokens.read_refresh(token)
+        except InvalidToken:
+            self._metrics.refreshes.labels("invalid").inc()
+            raise
+
+    async def limit(self, claims: RefreshClaims) -> Decision | None:
+        """Count a refresh under its session, since many people can stand behind one address."""
+        return await self._limits.general(Policy.SESSION, str(claims.session_id))
+
+    async def refresh(self, claims: RefreshClaims, call: Call) -> Pair:
         """Return the next tokens of a session, or its live ones to whoever lost them.
 
-        Raises InvalidToken for a token that is none of ours, ended, expired or reused; reuse ends
-        the session, tells the person by letter, and looks like every other refusal.
+        Raises InvalidToken for a session that ended or expired and for a token that was reused;
+        reuse ends the session, tells the person by letter, and looks like every other refusal.
         """
-        claims = self._read(given.refresh_token)
         async with self._database.transaction(call.actor) as storage:
             session, result = await self._go_on(storage, claims)
             role = (await storage.users.by_id(session.user_id)).role if session else ""
@@ -65,12 +88,42 @@ class SessionService:
         self._metrics.tokens_issued.labels("refresh").inc()
         return self._tokens.issue(session, role)
 
-    async def logout(self, principal: Principal, call: Call) -> None:
-        """End the session of the access token; ending it twice is no mistake."""
+    async def of_user(self, principal: Principal) -> list[OpenSession]:
+        """List one's own live sessions, the last used first."""
+        async with self._database.reading() as storage:
+            return await storage.sessions.of_user(principal.user_id)
+
+    async def end(self, session_id: UUID, principal: Principal, call: Call) -> None:
+        """End one of one's own sessions; raise SessionNotFound for any other id."""
         async with self._database.transaction(call.actor) as storage:
-            if await storage.sessions.end(principal.session_id, EndReason.LOGOUT):
-                await storage.audit.note("session.ended", subject=principal.user_id)
-        self._metrics.sessions_revoked.labels(EndReason.LOGOUT).inc()
+            ended = await storage.sessions.end_own(
+                principal.user_id, session_id, EndReason.ENDED_BY_OWNER
+            )
+            if not ended:
+                raise SessionNotFound
+            await storage.audit.note(
+                "session.ended", subject=principal.user_id, session=str(session_id)
+            )
+        self._metrics.sessions_revoked.labels(EndReason.ENDED_BY_OWNER).inc()
+
+    async def end_others(self, principal: Principal, call: Call) -> int:
+        """End every session of the person but this one; return how many."""
+        async with self._database.transaction(call.actor) as storage:
+            count = await storage.sessions.end_others(
+                principal.user_id, principal.session_id, EndReason.ENDED_BY_OWNER
+            )
+            await storage.audit.note("session.others_ended", subject=principal.user_id, count=count)
+        self._metrics.sessions_revoked.labels(EndReason.ENDED_BY_OWNER).inc(count)
+        return count
+
+    async def logout(self, session_id: UUID, call: Call) -> None:
+        """End a session whose token was shown; ending it twice is no mistake."""
+        async with self._database.transaction(call.actor) as storage:
+            user_id = await storage.sessions.end(session_id, EndReason.LOGOUT)
+            if user_id:
+                await storage.audit.note("session.ended", subject=user_id, session=str(session_id))
+        if user_id:
+            self._metrics.sessions_revoked.labels(EndReason.LOGOUT).inc()
 
     async def logout_all(self, principal: Principal, call: Call) -> int:
         """End every session of the person; return how many."""
@@ -79,13 +132,6 @@ class SessionService:
             await storage.audit.note("session.all_ended", subject=principal.user_id, count=count)
         self._metrics.sessions_revoked.labels(EndReason.LOGOUT_ALL).inc(count)
         return count
-
-    def _read(self, token: str) -> RefreshClaims:
-        try:
-            return self._tokens.read_refresh(token)
-        except InvalidToken:
-            self._metrics.refreshes.labels("invalid").inc()
-            raise
 
     async def _go_on(self, storage: Storage, claims: RefreshClaims) -> tuple[Session | None, str]:
         session = await storage.sessions.rotate(
@@ -106,12 +152,11 @@ class SessionService:
             await storage.sessions.parent_came_late(standing.session.id)
         return standing.session, "repeated"
 
-    @staticmethod
-    def _is_reuse(standing: Standing, claims: RefreshClaims) -> bool:
+    def _is_reuse(self, standing: Standing, claims: RefreshClaims) -> bool:
         live = standing.session.generation
         if claims.generation != live - 1:
             return True
-        return standing.late and standing.late_generation == live - 1
+        return standing.late and (self._strict or standing.late_generation == live - 1)
 
     async def _end_for_reuse(self, storage: Storage, session: Session) -> None:
         await storage.sessions.end(session.id, EndReason.REUSE)

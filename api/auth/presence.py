@@ -1,0 +1,116 @@
+"""Who is behind a session: looked up once, remembered until revoked (CONTRACT section 3).
+
+What a process remembers is good while it knows what was revoked: it reads the last 30 seconds of
+the table `revocations` every 400 ms, sooner when Redis says so. When a read is late by more than
+half a second, nothing remembered is believed, and every request looks for itself.
+"""
+
+import asyncio
+import time
+from collections import OrderedDict, defaultdict
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from uuid import UUID
+
+from ops.errors import Unavailable
+from ops.metrics import Metrics
+from storage.database import Database
+from storage.revocations import Revocation
+from storage.sessions import Holder
+
+_POLL_SECONDS = 0.4
+_FRESH_SECONDS = 0.9
+_MAX_SESSIONS = 20_000
+
+
+class Presence:
+    """The sessions this process has seen, kept true."""
+
+    def __init__(self, database: Database, metrics: Metrics) -> None:
+        self._database = database
+        self._holders: OrderedDict[UUID, Holder] = OrderedDict()
+        self._of_user: defaultdict[UUID, set[UUID]] = defaultdict(set)
+        self._seen: frozenset[UUID] = frozenset()
+        self._read_at = -_FRESH_SECONDS
+        self._bell = asyncio.Event()
+        self._on_everything: Callable[[], Awaitable[None]] | None = None
+        metrics.revocations_age.set_function(lambda: time.monotonic() - self._read_at)
+
+    def on_everything(self, then: Callable[[], Awaitable[None]]) -> None:
+        """Await `then` when everything was revoked, as after the loss of a signing key."""
+        self._on_everything = then
+
+    def known(self, session_id: UUID) -> Holder | None:
+        """Return who is behind a session, as far as this process remembers; None: look."""
+        if time.monotonic() - self._read_at > _FRESH_SECONDS:
+            return None
+        holder = self._holders.get(session_id)
+        return holder if holder and holder.expires_at.timestamp() > time.time() else None
+
+    async def look(self, session_id: UUID) -> Holder | None:
+        """Look up who is behind a session now, and remember it; None when it is good no longer."""
+        async with self._database.reading() as storage:
+            holder = await storage.sessions.holder(session_id)
+        if holder is None:
+            self._forget(session_id)
+        else:
+            self._remember(holder)
+        return holder
+
+    async def read(self) -> None:
+        """Read what was revoked lately and forget it; raise DatabaseAway."""
+        started = time.monotonic()
+        async with self._database.reading() as storage:
+            recent = await storage.revocations.recent()
+        # All of them each time, not only the new ones: a look-up that was under way when a row was
+        # first read may have put the old answer back.
+        for revocation in recent:
+            self._apply(revocation)
+        seen, self._seen = self._seen, frozenset(item.id for item in recent)
+        self._read_at = started
+        if self._on_everything and any(
+            item.session_id is None and item.user_id is None and item.id not in seen
+            for item in recent
+        ):
+            await self._on_everything()
+
+    def ring(self) -> None:
+        """Make the watch read at once."""
+        self._bell.set()
+
+    async def watch(self) -> None:
+        """Keep reading; never returns."""
+        while True:
+            self._bell.clear()
+            with suppress(Unavailable):
+                await self.read()
+            with suppress(TimeoutError):
+                # Not `wait_for`: before Python 3.12 it can lose a cancellation to a bell.
+                async with asyncio.timeout(_POLL_SECONDS):
+                    await self._bell.wait()
+
+    def _remember(self, holder: Holder) -> None:
+        self._holders[holder.session_id] = holder
+        self._holders.move_to_end(holder.session_id)
+        self._of_user[holder.user_id].add(holder.session_id)
+        if len(self._holders) > _MAX_SESSIONS:
+            self._forget(next(iter(self._holders)))
+
+    def _forget(self, session_id: UUID) -> None:
+        holder = self._holders.pop(session_id, None)
+        if holder is None:
+            return
+        sessions = self._of_user[holder.user_id]
+        sessions.discard(session_id)
+        if not sessions:
+            del self._of_user[holder.user_id]
+
+    def _apply(self, revocation: Revocation) -> None:
+        if revocation.session_id:
+            self._forget(revocation.session_id)
+        elif revocation.user_id:
+            for session_id in list(self._of_user.get(revocation.user_id, ())):
+                self._forget(session_id)
+        else:
+            self._holders.clear()
+            self._of_user.clear()
