@@ -33,9 +33,11 @@ class OwnDatabase:
         elsewhere = f"{self.name}_elsewhere"
         await self.owner.close()
         await self._rename(self.name, elsewhere)
-        yield
-        await self._rename(elsewhere, self.name)
-        self.owner = await asyncpg.connect(self.urls["migration_database_url"])
+        try:
+            yield
+        finally:
+            await self._rename(elsewhere, self.name)
+            self.owner = await asyncpg.connect(self.urls["migration_database_url"])
 
     async def _rename(self, name: str, other: str) -> None:
         end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1"

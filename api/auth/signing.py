@@ -133,17 +133,15 @@ class SigningRing:
         A key made elsewhere a moment ago is looked up. Raises Unavailable when that fails.
         """
         if header not in self._keys and _may_be_ours(header):
-            await self._look_for(header)
+            await self._look()
         return self._keys.get(header)
 
     def jwks(self) -> dict[str, Any]:
         """Return the public halves as a JWK set (RFC 7517)."""
         return {"keys": [key.jwk for key in self._keys.values()]}
 
-    async def _look_for(self, header: str) -> None:
+    async def _look(self) -> None:
         async with self._looking:  # who comes meanwhile waits for the same look
-            if header in self._keys:
-                return
             if time.monotonic() - self._looked_at < _LOOK_SECONDS:
                 if self._look_failed:
                     raise Unavailable
