@@ -103,12 +103,43 @@ class Model:
 
 def by_strangers(model: Model) -> dict[str, str]:
     """Return tokens that anybody can make, by what is wrong with them."""
-    header, facts, token = model.header, model.facts, model.token
-    head, body, signature = token.split(".")
+    header, facts = model.header, model.facts
+    _, body, signature = model.token.split(".")
     stranger = signing(header["alg"], _STRANGERS[header["alg"]])
     evil = "https://evil.example/jwks.json"
     jwk = {"kty": "oct", "k": b64(b"x" * 32)}
-    found = {
+    found = _misshapen(model, stranger) | _changed(model.token)
+    for name in ("none", "None", "NONE", "nOnE", "", None, "HS256", "EdDsa", "ES384", "Ed448"):
+        found[f"alg {name}, unsigned"] = compact(header | {"alg": name}, facts, nothing)
+        found[f"alg {name}, our signature"] = f"{b64(dumped(header | {'alg': name}))}.{body}." + (
+            signature
+        )
+    for name, secret in model.encodings().items():
+        for alg in ("HS256", "HS512"):
+            mac = _mac(alg, secret)
+            found[f"{alg} of the public key {name}"] = compact(header | {"alg": alg}, facts, mac)
+        found[f"our alg, HMAC of the public key {name}"] = compact(
+            header, facts, _mac("HS256", secret)
+        )
+    for extra in (
+        {"jku": evil}, {"x5u": evil}, {"jwk": jwk}, {"jwk": _jwk_of(header["alg"])},
+        {"x5c": ["MIIB"]}, {"crit": ["exp"]}, {"crit": ["b64"], "b64": False}, {"b64": False},
+        {"zip": "DEF"}, {"enc": "A256GCM"},
+    ):  # fmt: skip
+        found[f"with {extra}"] = compact(header | extra, facts, stranger)
+    for kid in (
+        "../../../../dev/null", "/dev/null", "' OR '1'='1", f"{header['kid']}'; --", "%00", "",
+        "0" * 16, "\u0000", "x" * 500, None, 0, True, [header["kid"]], {"kid": header["kid"]},
+    ):  # fmt: skip
+        found[f"kid {kid!r:.40}"] = compact(header | {"kid": kid}, facts, stranger)
+    return found
+
+
+def _misshapen(model: Model, stranger: Sign) -> dict[str, str]:
+    """Return what is not one header, one payload and one signature."""
+    header, facts, token = model.header, model.facts, model.token
+    head, body, signature = token.split(".")
+    return {
         "a stranger's signature": compact(header, facts, stranger),
         "empty signature": f"{head}.{body}.",
         "four parts": f"{token}.x",
@@ -135,30 +166,6 @@ def by_strangers(model: Model) -> dict[str, str]:
         "header of no object": compact([header], facts, stranger),
         "header of no JSON": compact(b"{", facts, stranger),
     }  # fmt: skip
-    for name in ("none", "None", "NONE", "nOnE", "", None, "HS256", "EdDsa", "ES384", "Ed448"):
-        found[f"alg {name}, unsigned"] = compact(header | {"alg": name}, facts, nothing)
-        found[f"alg {name}, our signature"] = f"{b64(dumped(header | {'alg': name}))}.{body}." + (
-            signature
-        )
-    for name, secret in model.encodings().items():
-        for alg in ("HS256", "HS512"):
-            mac = _mac(alg, secret)
-            found[f"{alg} of the public key {name}"] = compact(header | {"alg": alg}, facts, mac)
-        found[f"our alg, HMAC of the public key {name}"] = compact(
-            header, facts, _mac("HS256", secret)
-        )
-    for extra in (
-        {"jku": evil}, {"x5u": evil}, {"jwk": jwk}, {"jwk": _jwk_of(header["alg"])},
-        {"x5c": ["MIIB"]}, {"crit": ["exp"]}, {"crit": ["b64"], "b64": False}, {"b64": False},
-        {"zip": "DEF"}, {"enc": "A256GCM"},
-    ):  # fmt: skip
-        found[f"with {extra}"] = compact(header | extra, facts, stranger)
-    for kid in (
-        "../../../../dev/null", "/dev/null", "' OR '1'='1", f"{header['kid']}'; --", "%00", "",
-        "0" * 16, "\u0000", "x" * 500, None, 0, True, [header["kid"]], {"kid": header["kid"]},
-    ):  # fmt: skip
-        found[f"kid {kid!r:.40}"] = compact(header | {"kid": kid}, facts, stranger)
-    return found | _changed(token)
 
 
 def _changed(token: str) -> dict[str, str]:
