@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import jwt
 import pytest
 
@@ -125,8 +126,18 @@ async def test_a_lost_key_ends_access_tokens_everywhere_within_a_second_and_no_s
     for api in apis:
         assert await ask(api, person["accessToken"]) == (200, None)
 
+    stop = asyncio.Event()
+
+    async def keep_asking(api: aiohttp.ClientSession) -> None:
+        while not stop.is_set():
+            await ask(api, person["accessToken"])
+
+    # A process must not learn the old token anew while it is reading the keys.
+    asking = [asyncio.create_task(keep_asking(api)) for api in apis * 4]
     made = await replace_all(database, EDDSA)
     await asyncio.sleep(1)
+    stop.set()
+    await asyncio.gather(*asking)
 
     for api in apis:
         assert await ask(api, person["accessToken"]) == (401, "INVALID_TOKEN")
