@@ -120,8 +120,14 @@ def require_recent(request: web.Request) -> None:
 
 
 def bearer(request: web.Request) -> str | None:
-    """Return the bearer token of a request (RFC 6750, section 2.1), None if it has none."""
-    header = request.headers.get(hdrs.AUTHORIZATION, "")
+    """Return the bearer token of a request (RFC 6750, section 2.1), None if it has none.
+
+    Raises Unauthorized for two headers: a proxy may have looked at the other one.
+    """
+    headers = request.headers.getall(hdrs.AUTHORIZATION, [""])
+    if len(headers) > 1:
+        raise Unauthorized("Send one Authorization header.")
+    header = headers[0]
     if header[: len(_BEARER)].lower() != _BEARER:
         return None
     return header[len(_BEARER) :].strip()

@@ -225,8 +225,8 @@ def _watching(
     """Keep what this process remembers true for as long as it answers."""
 
     async def everything_revoked() -> None:
-        identity.forget()
         await ring.load()
+        identity.forget()  # afterwards: a token verified meanwhile may be of a lost key
 
     async def tell() -> None:
         with suppress(Unavailable):

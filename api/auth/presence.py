@@ -13,6 +13,7 @@ from contextlib import suppress
 from uuid import UUID
 
 from ops.errors import Unavailable
+from ops.logging import get_logger
 from ops.metrics import Metrics
 from storage.database import Database
 from storage.revocations import Revocation
@@ -22,6 +23,8 @@ _POLL_SECONDS = 0.4
 _FRESH_SECONDS = 0.9
 _MAX_SESSIONS = 20_000
 
+_log = get_logger()
+
 
 class Presence:
     """The sessions this process has seen, kept true."""
@@ -30,6 +33,7 @@ class Presence:
         self._database = database
         self._holders: OrderedDict[UUID, Holder] = OrderedDict()
         self._of_user: defaultdict[UUID, set[UUID]] = defaultdict(set)
+        # Revocations of everything that were acted upon.
         self._seen: frozenset[UUID] = frozenset()
         self._read_at = -_FRESH_SECONDS
         self._bell = asyncio.Event()
@@ -66,13 +70,11 @@ class Presence:
         # first read may have put the old answer back.
         for revocation in recent:
             self._apply(revocation)
-        seen, self._seen = self._seen, frozenset(item.id for item in recent)
-        self._read_at = started
-        if self._on_everything and any(
-            item.session_id is None and item.user_id is None and item.id not in seen
-            for item in recent
-        ):
+        everything = {item.id for item in recent if not (item.session_id or item.user_id)}
+        if self._on_everything and everything - self._seen:
             await self._on_everything()
+        self._seen = frozenset(everything)
+        self._read_at = started
 
     def ring(self) -> None:
         """Make the watch read at once."""
@@ -82,8 +84,12 @@ class Presence:
         """Keep reading; never returns."""
         while True:
             self._bell.clear()
-            with suppress(Unavailable):
+            try:
                 await self.read()
+            except Unavailable:
+                pass  # said where it was found; nothing remembered is believed meanwhile
+            except Exception:
+                _log.exception("revocations cannot be read")
             with suppress(TimeoutError):
                 # Not `wait_for`: before Python 3.12 it can lose a cancellation to a bell.
                 async with asyncio.timeout(_POLL_SECONDS):

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from api.auth.service import NewUser
 from api.fields import Email
 from api.parts import open_parts
-from api.passwords.policy import normalized
+from api.passwords.policy import PasswordPolicy, normalized
 from api.setup.service import LINK_SECONDS, AdminState, SetupService
 from ops.errors import Problem
 from ops.settings import Settings
@@ -18,7 +18,12 @@ async def ensure_admin(settings: Settings) -> dict[str, Any]:
     Returns {ok, state, text, link?}; nobody who exists is changed.
     """
     async with open_parts(settings, name="admin") as parts:
-        service = SetupService(database=parts.database, hasher=parts.hasher, keys=parts.keys)
+        service = SetupService(
+            database=parts.database,
+            hasher=parts.hasher,
+            policy=PasswordPolicy(settings.security_profile),
+            keys=parts.keys,
+        )
         if await service.admin_exists():
             text = "There is an administrator already; nothing was changed."
             return {"ok": True, "state": AdminState.EXISTS, "text": text}

@@ -5,7 +5,7 @@ from enum import StrEnum
 from api.auth.service import NewUser
 from api.context import Call
 from api.passwords.hasher import Hasher
-from api.passwords.policy import check
+from api.passwords.policy import PasswordPolicy
 from ops.crypto import KeyRing
 from ops.errors import Kind, Problem
 from storage.actor import SYSTEM, Actor
@@ -31,9 +31,12 @@ class AdminState(StrEnum):
 class SetupService:
     """Makes the first admin, and never a second one."""
 
-    def __init__(self, *, database: Database, hasher: Hasher, keys: KeyRing) -> None:
+    def __init__(
+        self, *, database: Database, hasher: Hasher, policy: PasswordPolicy, keys: KeyRing
+    ) -> None:
         self._database = database
         self._hasher = hasher
+        self._policy = policy
         self._keys = keys
 
     async def admin_exists(self) -> bool:
@@ -71,7 +74,7 @@ class SetupService:
         return await self._create(new, SYSTEM, token=None)
 
     async def _create(self, new: NewUser, actor: Actor, *, token: str | None) -> bool:
-        check(new.password, personal=(new.email, new.first_name, new.last_name))
+        self._policy.check(new.password, personal=(new.email, new.first_name, new.last_name))
         password_hash = await self._hasher.hash(new.password)
         async with self._database.transaction(actor) as storage:
             await storage.roles.lock_first_admin()

@@ -8,8 +8,10 @@ import aiohttp
 import pytest
 
 from api.parts import Parts
+from api.passwords.policy import PasswordPolicy
 from api.setup.command import ensure_admin
 from api.setup.service import SetupService
+from ops.settings import SecurityProfile
 from storage.actor import SYSTEM
 from storage.tokens import TokenKind, derived, digest
 from tests.conftest import MakeSettings
@@ -18,7 +20,12 @@ from tests.factories import PASSWORD, register
 
 @pytest.fixture
 async def setup_token(parts: Parts, clean: None) -> str:
-    service = SetupService(database=parts.database, hasher=parts.hasher, keys=parts.keys)
+    service = SetupService(
+        database=parts.database,
+        hasher=parts.hasher,
+        policy=PasswordPolicy(SecurityProfile.SEED),
+        keys=parts.keys,
+    )
     return await service.new_link_token()
 
 
@@ -107,7 +114,12 @@ async def test_twenty_uses_of_one_link_make_one_admin(
 async def test_links_that_are_old_replaced_or_invented_are_closed(
     api: aiohttp.ClientSession, parts: Parts, setup_token: str, owner: Any
 ) -> None:
-    service = SetupService(database=parts.database, hasher=parts.hasher, keys=parts.keys)
+    service = SetupService(
+        database=parts.database,
+        hasher=parts.hasher,
+        policy=PasswordPolicy(SecurityProfile.SEED),
+        keys=parts.keys,
+    )
     newer = await service.new_link_token()
     for token in (setup_token, "", "osu_invented", "x" * 5_000):
         async with api.get("/setup", params={"token": token}) as answer:

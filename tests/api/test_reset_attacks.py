@@ -203,3 +203,14 @@ async def test_no_header_of_a_request_gets_into_a_link(
     assert status == 200
     assert "evil" not in letter.as_string()
     assert f"{tools.settings.base_url}/reset-password?token=" in text_of(letter)
+
+
+async def test_a_letter_without_an_end_cannot_be_kept(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    nullable = await owner.fetch(
+        "SELECT table_name FROM information_schema.columns"
+        " WHERE column_name = 'expires_at' AND is_nullable = 'YES'"
+    )
+
+    assert nullable == []
