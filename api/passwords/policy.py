@@ -76,11 +76,6 @@ class PasswordPolicy:
             yield from _context(password)
 
 
-def check(password: str, *, personal: tuple[str, ...] = (), field: str = "password") -> None:
-    """Raise Invalid naming every rule of profile `seed` that a password breaks."""
-    PasswordPolicy(SecurityProfile.SEED).check(password, personal=personal, field=field)
-
-
 def _composition(password: str) -> Iterator[str]:
     missing = [name for is_kind, name in _COMPOSITION if not any(map(is_kind, password))]
     if missing:
