@@ -25,10 +25,14 @@ UPDATE email_verification_tokens SET spent_at = now(), updated_at = now()
 WHERE user_id = $1 AND id < $2 AND spent_at IS NULL
 """
 
-SPEND_TOKEN = """
-UPDATE email_verification_tokens SET spent_at = now(), updated_at = now()
+BY_TOKEN = """
+SELECT id, user_id, email FROM email_verification_tokens
 WHERE token_mac = ANY($1::bytea[]) AND spent_at IS NULL AND expires_at > now()
-RETURNING user_id, email
+"""
+
+BY_ID = """
+SELECT id, user_id, email FROM email_verification_tokens
+WHERE id = $1 AND spent_at IS NULL AND expires_at > now()
 """
 
 # The guess is counted before it is looked at, so that parallel guesses cannot exceed the limit.
@@ -44,8 +48,8 @@ RETURNING id, code_mac
 
 SPEND = """
 UPDATE email_verification_tokens SET spent_at = now(), updated_at = now()
-WHERE id = $1 AND spent_at IS NULL
-RETURNING user_id, email
+WHERE id = $1 AND spent_at IS NULL AND expires_at > now()
+RETURNING true
 """
 
 PURGE = """
@@ -58,8 +62,9 @@ DELETE FROM email_verification_tokens WHERE id IN (
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Whose address was proved."""
+    """Whose address a token proves."""
 
+    id: UUID
     user_id: UUID
     email: str
 
@@ -98,9 +103,14 @@ class EmailVerifications:
         await self._connection.execute(RETIRE_OLDER, user_id, token_id)
         return bool(offered)
 
-    async def spend_token(self, token_macs: Sequence[bytes]) -> Proof | None:
-        """Spend a token; None when it is unknown, spent, replaced or too old."""
-        row = await self._connection.fetchrow(SPEND_TOKEN, list(token_macs))
+    async def by_token(self, token_macs: Sequence[bytes]) -> Proof | None:
+        """Return what a token proves; None when it is unknown, spent, replaced or too old."""
+        row = await self._connection.fetchrow(BY_TOKEN, list(token_macs))
+        return Proof(*row.values()) if row else None
+
+    async def by_id(self, token_id: UUID) -> Proof | None:
+        """Return what the token whose code was right proves; None when it is good no longer."""
+        row = await self._connection.fetchrow(BY_ID, token_id)
         return Proof(*row.values()) if row else None
 
     async def count_guess(self, email: str) -> Guess | None:
@@ -108,10 +118,9 @@ class EmailVerifications:
         row = await self._connection.fetchrow(COUNT_GUESS, email, MAX_WRONG_CODES)
         return Guess(*row.values()) if row else None
 
-    async def spend(self, token_id: UUID) -> Proof | None:
-        """Spend the token whose code was right; None when somebody was faster."""
-        row = await self._connection.fetchrow(SPEND, token_id)
-        return Proof(*row.values()) if row else None
+    async def spend(self, token_id: UUID) -> bool:
+        """Spend a token; False when somebody was faster."""
+        return bool(await self._connection.fetchval(SPEND, token_id))
 
     async def purge(self, *, days: int, limit: int) -> int:
         """Delete tokens that expired more than `days` ago; return how many."""

@@ -1,7 +1,6 @@
 """Rules of proving an e-mail address: by the letter's link, or by its code."""
 
 from dataclasses import dataclass, field
-from uuid import UUID
 
 from api.attempts import Attempts, Secret
 from api.context import Call
@@ -62,29 +61,44 @@ class EmailService:
         A wrong code counts, also when it was guessed at the same time as others: after five the
         letter's code is worthless, and the address has to wait (TooMany).
         """
+        proof = await self._proof(given, call)
+        async with self._database.transaction(call.actor) as storage:
+            verified = await self._apply(storage, proof)
+        self._metrics.verifications.labels("verified" if verified else "refused").inc()
+        if not verified:
+            raise VerificationFailed
+
+    async def _proof(self, given: Verification, call: Call) -> Proof:
+        """Return what a token or code proves without spending it."""
         if given.code:
             await self._attempts.reserve(Secret.VERIFICATION_CODE, given.email)
         async with self._database.transaction(call.actor) as storage:
-            proof = await self._proof(storage, given)
-            user_id = await self._apply(storage, proof) if proof else None
-        self._metrics.verifications.labels("verified" if user_id else "refused").inc()
-        if user_id is None:
+            proof = await self._found(storage, given)
+            if proof is None:
+                await storage.audit.note("verification.refused", outcome=Outcome.FAILURE)
+        if proof is None:
+            self._metrics.verifications.labels("refused").inc()
             raise VerificationFailed
         if given.code:
             await self._attempts.refund(Secret.VERIFICATION_CODE, given.email)
+        return proof
 
-    async def _proof(self, storage: Storage, given: Verification) -> Proof | None:
+    async def _found(self, storage: Storage, given: Verification) -> Proof | None:
         if given.token:
-            tokens = digests(self._keys, _KIND, given.token)
-            return await storage.email_verifications.spend_token(tokens)
+            macs = digests(self._keys, _KIND, given.token)
+            return await storage.email_verifications.by_token(macs)
         guess = await storage.email_verifications.count_guess(given.email)
         if guess is None or guess.code_mac not in digests(self._keys, _KIND, given.code):
             return None
-        return await storage.email_verifications.spend(guess.id)
+        return await storage.email_verifications.by_id(guess.id)
 
     @staticmethod
-    async def _apply(storage: Storage, proof: Proof) -> UUID | None:
+    async def _apply(storage: Storage, proof: Proof) -> bool:
+        """Spend the proof and mark the address; False when somebody was faster or it is gone."""
+        living = await storage.credentials.lock(proof.user_id)
+        if not living or not await storage.email_verifications.spend(proof.id):
+            return False
         verified = await storage.users.verify_email(proof.user_id, proof.email)
         outcome = Outcome.SUCCESS if verified else Outcome.FAILURE
         await storage.audit.note("user.email_verified", subject=proof.user_id, outcome=outcome)
-        return proof.user_id if verified else None
+        return verified

@@ -14,7 +14,7 @@ from tests.api.flows import (
     post,
     somebody,
 )
-from tests.factories import PASSWORD, bearer
+from tests.factories import PASSWORD, bearer, register
 from tests.mailroom import (
     Mailroom,
     code_of,
@@ -186,3 +186,25 @@ async def test_a_change_of_password_kills_the_letter(
 
     assert (changed[0], status) == (200, 400)
     assert await login(api, address, NEW) == 200
+
+
+async def test_letters_answered_at_the_same_moment_never_wait_for_each_other_in_turn(
+    api: aiohttp.ClientSession, mailroom: Mailroom, owner: Any
+) -> None:
+    for _ in range(3):
+        mine = await register(api)
+        verify = token_of(await mailroom.one("welcome"))
+        await post(api, "forgot-password", email=mine["user"]["email"])
+        reset = token_of(await mailroom.one("reset"))
+        change = {"currentPassword": PASSWORD, "newPassword": "Other-Giraffe-8"}
+
+        found = await asyncio.gather(
+            *(post(api, "verify-email", token=verify) for _ in range(5)),
+            *(post(api, "reset-password", token=reset, newPassword=NEW) for _ in range(5)),
+            *(post(api, "change-password", mine, **change) for _ in range(3)),
+            *(post(api, "change-email", mine, newEmail="a@example.com") for _ in range(3)),
+        )
+
+        assert {status for status, _ in found} <= {200, 400, 401, 409}
+    changed = await owner.fetch("SELECT credential_version FROM users")
+    assert {row["credential_version"] for row in changed} == {2}
