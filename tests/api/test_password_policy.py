@@ -103,7 +103,8 @@ def test_every_broken_rule_is_named_at_once() -> None:
     [
         "Password1!", "P@ssw0rd!", "P4$$w0rd2026", "Qwerty123!", "Admin@123", "Welcome2026!",
         "1qaz@WSX", "!QAZ2wsx", "Aa123456!", "Abcd1234!", "Princes$1!", "1loveY0u!!", "123Monkey!",
-        "PasswordPassword1!", "Abc123Abc123!", "!!4Dmin!!9", "Dragon-123456", "\uff30assword1!", "Trustno1!",
+        "PasswordPassword1!", "Abc123Abc123!", "!!4Dmin!!9", "Dragon-123456",
+        "\uff30assword1!", "Trustno1!",
     ],
 )  # fmt: skip
 def test_a_disguise_does_not_make_a_common_password_good(password: str) -> None:
