@@ -244,11 +244,17 @@ def _watching(
         )
         tasks = [asyncio.create_task(item) for item in work]
         yield
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _end(tasks)
 
     return watch
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel until they have ended: redis-py can lose a cancellation while it connects."""
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=0.2)
 
 
 def _sign_in_rules(settings: Settings) -> SignInRules:

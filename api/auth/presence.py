@@ -88,7 +88,7 @@ class Presence:
                 await self.read()
             except Unavailable:
                 pass  # said where it was found; nothing remembered is believed meanwhile
-            except Exception:
+            except Exception:  # noqa: BLE001 - nobody would notice that this has ended
                 _log.exception("revocations cannot be read")
             with suppress(TimeoutError):
                 # Not `wait_for`: before Python 3.12 it can lose a cancellation to a bell.

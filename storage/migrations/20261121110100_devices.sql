@@ -30,7 +30,9 @@ CREATE INDEX sign_in_failures_updated_at ON sign_in_failures (updated_at);
 
 -- How a password was hashed, without salt and digest: $2b$12, $argon2id$v=19$m=19456,t=2,p=1.
 ALTER TABLE users ADD COLUMN password_scheme text GENERATED ALWAYS AS (
-    substring(password_hash FROM '^(\$2[abxy]\$\d\d|\$argon2[id]+\$v=\d+\$[^$]+|[^$]*\$?[^$]+\$\d+)')
+    substring(
+        password_hash FROM '^(\$2[abxy]\$\d\d|\$argon2[id]+\$v=\d+\$[^$]+|\$?[^$]+\$\d+(?=\$))'
+    )
 ) STORED;
 CREATE INDEX users_password_scheme ON users (password_scheme);
 
