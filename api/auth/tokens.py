@@ -136,6 +136,7 @@ class Tokens:
             "exp": now + self._seconds,
             "aal": 1,
             "amr": list(session.amr),
+            "auth_time": int(session.authenticated_at.timestamp()),
         }
         headers = {"kid": key.id, "typ": TYPE}
         return jwt.encode(facts, key.private, algorithm=key.algorithm, headers=headers)
