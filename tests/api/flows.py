@@ -66,3 +66,12 @@ async def address_of(owner: Any) -> tuple[str, bool]:
     """Return the address of the only living person, and whether it is proved."""
     row = await owner.fetchrow("SELECT email, email_verified FROM users WHERE deleted_at IS NULL")
     return row["email"], row["email_verified"]
+
+
+def guessed_out(statuses: list[int]) -> bool:
+    """Say whether a flood of guesses was looked at five times, or a few more on a slow machine.
+
+    After five the account opens again for one guess at a time, a second later, then two.
+    """
+    looked_at = statuses.count(400)
+    return 5 <= looked_at <= 8 and statuses.count(429) == len(statuses) - looked_at

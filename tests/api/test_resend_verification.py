@@ -7,11 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.api.flows import (
-    NEW,
-    address_of,
-    post,
-)
+from tests.api.flows import NEW, address_of, guessed_out, post
 from tests.conftest import Serve
 from tests.factories import PASSWORD, register
 from tests.mailroom import (
@@ -68,9 +64,10 @@ async def test_wrong_verification_codes_are_counted_for_everybody_alike(
         found = await asyncio.gather(
             *(post(api, "verify-email", email=email, code=wrong) for _ in range(40))
         )
-        return sorted(status for status, _ in found)
+        return [status for status, _ in found]
 
-    assert await guesses(address) == await guesses("no@example.com") == [400] * 5 + [429] * 35
+    assert guessed_out(await guesses(address))
+    assert guessed_out(await guesses("no@example.com"))
 
 
 async def test_a_right_code_is_given_back(serve: Serve, mailroom: Mailroom, owner: Any) -> None:
