@@ -180,9 +180,6 @@ def _publish_services(app: web.Application, parts: Parts, tokens: Tokens, limits
         metrics=metrics,
         rules=_sign_in_rules(settings),
     )
-    app[ACCOUNT] = AccountService(
-        database=database, hasher=hasher, attempts=attempts, metrics=metrics
-    )
     app[SESSIONS] = SessionService(
         database=database,
         tokens=tokens,
@@ -204,6 +201,7 @@ def _publish_credentials(
     """Publish what letters are asked for and answered with."""
     database, keys, metrics = parts.database, parts.keys, parts.metrics
     current = CurrentPassword(database=database, hasher=parts.hasher, attempts=attempts)
+    app[ACCOUNT] = AccountService(database=database, current=current, metrics=metrics)
     app[EMAILS] = EmailService(database=database, keys=keys, attempts=attempts, metrics=metrics)
     app[EMAIL_CHANGES] = EmailChangeService(
         database=database, keys=keys, attempts=attempts, current=current, metrics=metrics

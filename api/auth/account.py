@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from api.attempts import Attempts, Secret
 from api.context import Call, Principal
-from api.passwords.hasher import Hasher
+from api.passwords.current import CurrentPassword
 from api.problems import Invalid
 from ops.errors import Kind, Problem
 from ops.metrics import Metrics
-from storage.audit import Outcome
 from storage.database import Database
 from storage.jobs import SendAccountDeleted
 from storage.sessions import EndReason
@@ -28,38 +26,26 @@ class Proof:
 class AccountService:
     """What people do with their own account."""
 
-    def __init__(
-        self, *, database: Database, hasher: Hasher, attempts: Attempts, metrics: Metrics
-    ) -> None:
+    def __init__(self, *, database: Database, current: CurrentPassword, metrics: Metrics) -> None:
         self._database = database
-        self._hasher = hasher
-        self._attempts = attempts
+        self._current = current
         self._metrics = metrics
 
     async def step_up(self, given: Proof, principal: Principal, call: Call) -> None:
-        """Make the session's sign-in recent again; raise Invalid for a wrong password.
+        """Make the session's sign-in recent again.
 
-        Not a 401: the session is good, and clients answer a 401 by refreshing or signing out.
+        Raises Invalid for a wrong password, TooMany after too many, NoPassword.
         """
-        async with self._database.reading() as storage:
-            email = (await storage.users.by_id(principal.user_id)).email
-            credential = await storage.users.credential(email)
-        await self._attempts.reserve(Secret.PASSWORD, email)
-        stored = credential.password_hash if credential else None
-        good = await self._hasher.verify(given.password, stored)
-        if good:
-            await self._attempts.refund(Secret.PASSWORD, email)
+        credential = await self._current.credential(principal.user_id)
+        try:
+            await self._current.check(given.password, credential, call, field="password")
+        except Invalid:
+            self._metrics.step_ups.labels("refused").inc()
+            raise
         async with self._database.transaction(call.actor) as storage:
-            if good:
-                await storage.sessions.proved_again(principal.session_id)
-            await storage.audit.note(
-                "session.stepped_up",
-                subject=principal.user_id,
-                outcome=Outcome.SUCCESS if good else Outcome.FAILURE,
-            )
-        self._metrics.step_ups.labels("passed" if good else "refused").inc()
-        if not good:
-            raise Invalid.field("password", "This is not your current password")
+            await storage.sessions.proved_again(principal.session_id)
+            await storage.audit.note("session.stepped_up", subject=principal.user_id)
+        self._metrics.step_ups.labels("passed").inc()
 
     async def leave(self, principal: Principal, call: Call) -> None:
         """Delete one's own account, softly: every session ends, a letter says goodbye.

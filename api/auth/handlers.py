@@ -25,6 +25,7 @@ from api.auth.tokens import SigningRing
 from api.auth.transport import SIGN_IN_HEADERS, TRANSPORT, ForeignOrigin
 from api.context import CALL, Call
 from api.envelope import Answer
+from api.passwords.current import NoPassword
 from api.passwords.hasher import HasherBusy
 from api.problems import InvalidToken, TooMany
 from api.routing import BASE, MIRRORED, Routes
@@ -123,7 +124,7 @@ async def delete_me(request: web.Request) -> Answer:
     "/step-up",
     access=SignedIn(),
     takes=ProofSchema(),
-    problems=(InvalidToken, TooMany, HasherBusy),
+    problems=(NoPassword, TooMany, HasherBusy),
 )
 async def step_up(request: web.Request, body: Proof) -> Answer:
     """Prove again that it is you, for what answers STEP_UP_REQUIRED.

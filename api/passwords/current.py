@@ -32,7 +32,9 @@ class CurrentPassword:
             raise InvalidToken
         return credential
 
-    async def check(self, given: str, credential: OwnCredential, call: Call) -> None:
+    async def check(
+        self, given: str, credential: OwnCredential, call: Call, *, field: str = "currentPassword"
+    ) -> None:
         """Raise Invalid for a wrong password, TooMany after too many, NoPassword without one.
 
         Not a 401: the session is good, and clients answer a 401 by signing out.
@@ -47,4 +49,4 @@ class CurrentPassword:
             await storage.audit.note(
                 "password.refused", subject=call.actor.id, outcome=Outcome.FAILURE
             )
-        raise Invalid.field("currentPassword", "This is not your current password")
+        raise Invalid.field(field, "This is not your current password")

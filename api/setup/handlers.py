@@ -7,6 +7,7 @@ from aiohttp import web
 from api.access import Public
 from api.auth.schemas import NewUserSchema
 from api.context import CALL
+from api.pages.forms import by_field, own_form
 from api.pages.render import PAGES
 from api.problems import Invalid
 from api.reading import read_form
@@ -32,6 +33,7 @@ async def show_setup(request: web.Request) -> web.Response:
 
 
 @pages.add("POST", "/setup", access=Public(), documented=False)
+@own_form
 async def submit_setup(request: web.Request) -> web.Response:
     """Create the first admin, or show the form again with what is wrong."""
     form = await read_form(request)
@@ -41,7 +43,7 @@ async def submit_setup(request: web.Request) -> web.Response:
         new = _schema.read(given)
         await request.app[SETUP].create_by_link(token, new, request[CALL])
     except (Invalid, EmailTaken) as problem:
-        return _form(request, token, given=given, mistakes=_by_field(problem))
+        return _form(request, token, given=given, mistakes=by_field(problem))
     except SetupClosed:
         return _closed(request)
     text = f"{new.email} is the first administrator. You can sign in now."
@@ -57,13 +59,6 @@ def _form(
 ) -> web.Response:
     facts: dict[str, Any] = {"token": token, "given": given or {}, "mistakes": mistakes or {}}
     return request.app[PAGES].response("setup", facts, status=400 if mistakes else 200)
-
-
-def _by_field(problem: Invalid | EmailTaken) -> dict[str, str]:
-    mistakes: dict[str, list[str]] = {}
-    for item in problem.details:
-        mistakes.setdefault(item.field, []).append(item.message)
-    return {name: ". ".join(messages) for name, messages in mistakes.items()}
 
 
 def _closed(request: web.Request) -> web.Response:

@@ -89,7 +89,7 @@ async def test_a_wrong_password_makes_nothing_recent_and_does_not_sign_out(
 
     assert (status, body["error"]["details"][0]["field"]) == (400, "password")
     assert (await ask(api, "DELETE", ME, who))[0] == 403
-    outcome = "SELECT outcome FROM audit_inbox WHERE action = 'session.stepped_up'"
+    outcome = "SELECT outcome FROM audit_inbox WHERE action = 'password.refused'"
     assert await owner.fetchval(outcome) == "failure"
 
 

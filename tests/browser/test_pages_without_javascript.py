@@ -24,6 +24,7 @@ PAGES = [
         if endpoint.tag == "Pages" and endpoint.method == "GET" and endpoint.path.count("/") == 1
     ),
     "/dev/mailbox",
+    "/api/docs/errors",
 ]
 TOKEN = "t" * 47  # as long as they are
 
