@@ -5,9 +5,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Most tests wait for other processes: three at a time keep two cores busy.
 TEST_PROCESSES ?= 3
+CHAOS_ROUNDS ?= 20
 INSTALL := ops/install.sh
 
-.PHONY: help up dev test lint format doctor key migration docs lock clean
+.PHONY: help up dev test chaos lint format doctor key migration docs lock timing clean
 
 help: ## Print this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -21,6 +22,9 @@ dev: .venv/.run ## The same, restarting when a file changes
 test: .venv/.dev ## Run all tests (real PostgreSQL, Redis, SMTP, worker processes)
 	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --cov --cov-report=term $(ARGS)
 
+chaos: .venv/.dev ## Have many accidents: processes killed, servers frozen (takes an hour)
+	@CHAOS_ROUNDS=$(CHAOS_ROUNDS) $(BIN)/python -m pytest tests/chaos $(ARGS)
+
 lint: .venv/.dev ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -31,6 +35,9 @@ lint: .venv/.dev ## ruff, mypy --strict, import-linter
 format: .venv/.dev ## Format the code
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format .
+
+timing: .venv/.dev ## Measure whether answers' times tell who has an account (some minutes)
+	@$(BIN)/python -m tests.timing $(ARGS)
 
 doctor: .venv/.run ## Look at everything of a running installation, say what is wrong
 	@$(BIN)/python -m ops doctor

@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +11,21 @@ import aiohttp
 import asyncpg
 import pytest
 
-from ops.settings import load
+from ops.metrics import Metrics
+from ops.settings import Settings, load
 from ops.stack import Addresses, Stack
+from storage.database import Database
 from storage.migrate import Migrator
+from storage.redis import Redis
+from tests.chaos.pair import Pair
 from tests.factories import free_port, register
+from tests.mailroom import Mailroom
 from tests.ops.stacks import FAST, open_room
 from tests.workers.processes import Running, Start, eventually, starting
 from tests.workers.smtp import Sink, listening
+from workers.letters import Letters
+from workers.mailer import FolderMailer
+from workers.toolbox import Tools
 
 ROUNDS = range(int(os.environ.get("CHAOS_ROUNDS", "1")))
 
@@ -123,20 +131,11 @@ async def own_house(
 ) -> AsyncIterator[House]:
     """Give a house with a web process on servers of its own; tests start relay and worker."""
     _, addresses, folder = own_stack
-    environment = environ | {
-        "OSTIARY_HOME": str(folder / "home"),
-        "DATABASE_URL": str(addresses.database_url),
-        "WORKER_DATABASE_URL": str(addresses.worker_database_url),
-        "MIGRATION_DATABASE_URL": str(addresses.migration_database_url),
-        "REDIS_URL": str(addresses.redis_url),
+    environment = _environment(environ, addresses, folder) | {
         "RATE_LIMIT_ANONYMOUS": "off",
-        "WEB_PROCESSES": "1",
         "PORT": str(free_port()),
     }
-    settings = load(environment, directory=folder)
-    async with Migrator.connect(settings) as migrator:
-        await migrator.up()
-        await migrator.grant(settings)
+    await _migrated(load(environment, directory=folder))
     async with listening(Sink()) as sink, _client(environment["PORT"]) as client:
         with starting(environment) as start:
             await start("api", ready="answering")
@@ -144,6 +143,87 @@ async def own_house(
             house = House(start, sink, client, database_url, environment["REDIS_URL"])
             yield house
             await house.ask("DELETE FROM outbox")
+
+
+@pytest.fixture(scope="module")
+async def two_processes(
+    environ: dict[str, str], own_stack: tuple[Stack, Addresses, Path]
+) -> AsyncIterator[Pair]:
+    """Run two web processes on servers of their own; limits are counted, and hardly reached."""
+    stack, addresses, folder = own_stack
+    environment = _environment(environ, addresses, folder) | {
+        "RATE_LIMIT_ANONYMOUS": "1000000/1h",
+        "RATE_LIMIT_AUTHENTICATED": "1000000/1h",
+        "TRUSTED_PROXIES": "127.0.0.1",
+        "PUBLIC_URL": "http://localhost:3000",  # one issuer of tokens, whatever the port
+    }
+    settings = load(environment, directory=folder)
+    await _migrated(settings)
+    ports = [str(free_port()), str(free_port())]
+    async with AsyncExitStack() as opened:
+        start = opened.enter_context(starting(environment))
+        processes = [await start("api", ready="answering", PORT=port) for port in ports]
+        clients = [await opened.enter_async_context(_client(port)) for port in ports]
+        tools = await opened.enter_async_context(_tools(settings, folder / "mail"))
+        yield Pair(
+            stack=stack,
+            processes=(processes[0], processes[1]),
+            one=clients[0],
+            other=clients[1],
+            mailroom=Mailroom(tools, folder),
+            database_url=environment["MIGRATION_DATABASE_URL"],
+            redis_url=environment["REDIS_URL"],
+        )
+
+
+@pytest.fixture
+async def pair(two_processes: Pair) -> Pair:
+    """Give two web processes that answer, both databases at their side."""
+    for client in two_processes.clients:
+
+        async def is_ready(client: aiohttp.ClientSession = client) -> bool:
+            async with client.get("/health/ready") as answer:
+                return answer.status == 200
+
+        await eventually(is_ready)
+    return two_processes
+
+
+def _environment(environ: dict[str, str], at: Addresses, folder: Path) -> dict[str, str]:
+    return environ | {
+        "OSTIARY_HOME": str(folder / "home"),
+        "DATABASE_URL": str(at.database_url),
+        "WORKER_DATABASE_URL": str(at.worker_database_url),
+        "MIGRATION_DATABASE_URL": str(at.migration_database_url),
+        "REDIS_URL": str(at.redis_url),
+        "WEB_PROCESSES": "1",
+    }
+
+
+async def _migrated(settings: Settings) -> None:
+    async with Migrator.connect(settings) as migrator:
+        await migrator.up()
+        await migrator.grant(settings)
+
+
+@asynccontextmanager
+async def _tools(settings: Settings, mail: Path) -> AsyncIterator[Tools]:
+    metrics = Metrics()
+    database = await Database.open(
+        settings.worker_database_url, keys=settings.keyring, metrics=metrics, name="test"
+    )
+    redis = Redis(settings.redis_url, metrics)
+    yield Tools(
+        settings=settings,
+        keys=settings.keyring,
+        metrics=metrics,
+        database=database,
+        redis=redis,
+        mailer=FolderMailer(mail),
+        letters=Letters(settings),
+    )
+    await database.close()
+    await redis.close()
 
 
 @asynccontextmanager
