@@ -52,8 +52,13 @@ class Access(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Public:
-    """Everybody may call; who is signed in is known all the same, for the limits."""
+    """Everybody may call; who is signed in is known all the same.
 
+    Counted by address, whoever calls: an account of one's own must not buy more requests at what
+    strangers call. `by_caller` counts signed-in callers under themselves.
+    """
+
+    by_caller: bool = False
     identifies: bool = True
     current: bool = False
 

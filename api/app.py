@@ -161,7 +161,11 @@ def _publish_services(app: web.Application, parts: Parts, tokens: Tokens, limits
     )
     devices = DeviceTokens(parts.keys)
     attempts = Attempts(
-        database=database, keys=parts.keys, metrics=metrics, rate=settings.rate_limit_auth_failures
+        database=database,
+        keys=parts.keys,
+        limits=limits,
+        metrics=metrics,
+        rate=settings.rate_limit_auth_failures,
     )
     lives = SessionLives(
         idle=settings.refresh_token_ttl,
@@ -173,7 +177,7 @@ def _publish_services(app: web.Application, parts: Parts, tokens: Tokens, limits
         database=database,
         hasher=hasher,
         policy=policy,
-        guard=Guard(database=database, limits=limits, attempts=attempts, devices=devices),
+        guard=Guard(database=database, attempts=attempts, devices=devices),
         opener=SessionOpener(tokens=tokens, devices=devices, lives=lives),
         tokens=tokens,
         devices=devices,
@@ -213,6 +217,7 @@ def _publish_credentials(
         policy=policy,
         attempts=attempts,
         current=current,
+        devices=DeviceTokens(keys),
         metrics=metrics,
     )
 
@@ -228,7 +233,7 @@ def _watching(
 
     async def tell() -> None:
         with suppress(Unavailable):
-            await presence.read()
+            await presence.read_own()
         await parts.redis.tell_revoked()
 
     async def watch(_: web.Application) -> AsyncIterator[None]:

@@ -11,6 +11,7 @@ from api.schemas import Text
 from storage.users import canonical_email
 
 _MAX_EMAIL = 254
+_MAX_LOCAL_PART = 64  # RFC 5321, section 4.5.3.1.1
 _FORBIDDEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 
 
@@ -36,7 +37,8 @@ class Email(Text):
         except (EmailNotValidError, UnicodeError) as error:
             raise self.make_error("invalid") from error
         domain = found.ascii_domain or ""
-        if "." not in domain or len(text) > _MAX_EMAIL:
+        too_long = len(text) > _MAX_EMAIL or len(found.local_part) > _MAX_LOCAL_PART
+        if "." not in domain or too_long:
             raise self.make_error("invalid")
         return canonical_email(f"{found.local_part}@{domain}")
 

@@ -29,6 +29,7 @@ from api.proxies import ProxyWatch
 from ops.errors import Kind, Problem
 from ops.ids import new_id
 from ops.logging import bound, get_logger
+from ops.logging.masks import masked
 from ops.metrics import Metrics
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -78,7 +79,7 @@ class Wrapper:
                 request.headers.getall(hdrs.X_FORWARDED_FOR, ()),
                 trusted=self.trusted_proxies,
             ),
-            user_agent=request.headers.get(hdrs.USER_AGENT, "")[:_MAX_AGENT],
+            user_agent=_text(request.headers.get(hdrs.USER_AGENT, ""))[:_MAX_AGENT],
         )
 
     async def _answered(
@@ -134,13 +135,23 @@ class Wrapper:
         write(
             "request",
             method=method,
-            path=request.rel_url.raw_path[:_MAX_PATH],
+            path=_shown(request.rel_url.raw_path),
             route=route,
             status=response.status,
             milliseconds=round(seconds * 1000, 1),
             address=call.address,
             user=str(call.principal.user_id) if call.principal else None,
         )
+
+
+def _text(header: str) -> str:
+    """Return a header without the surrogates that stand for bytes that are not UTF-8."""
+    return header.encode("utf-8", "replace").decode()
+
+
+def _shown(path: str) -> str:
+    """Return a path for the log; masked before it is cut, since half a token is not recognized."""
+    return path if len(path) <= _MAX_PATH else masked(path)[:_MAX_PATH]
 
 
 def _check_accept(request: web.Request) -> None:

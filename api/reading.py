@@ -28,8 +28,7 @@ async def read_json(request: web.Request, limit: int) -> Any:
     """
     if request.content_type != "application/json":
         raise UnsupportedMediaType
-    if (request.charset or "utf-8").lower() not in {"utf-8", "utf8"}:
-        raise UnsupportedMediaType
+    _check_charset(request)
     value = parse_json(await read_body(request, limit))
     if isinstance(value, dict) and value.keys() == _WRAPPER and isinstance(value["data"], dict):
         return value["data"]  # the documents' request envelope (003 section 6.4)
@@ -40,6 +39,7 @@ async def read_form(request: web.Request) -> dict[str, str]:
     """Return the fields of an HTML form; raise as read_json, or BadRequest for a doubled field."""
     if request.content_type != "application/x-www-form-urlencoded":
         raise UnsupportedMediaType("Send the form as application/x-www-form-urlencoded.")
+    _check_charset(request)
     await read_body(request, SMALL)
     try:
         fields = await request.post()
@@ -73,6 +73,11 @@ async def read_body(request: web.Request, limit: int) -> bytes:
     body = bytes(chunks)
     request._read_bytes = body  # noqa: SLF001 - what `request.read()` keeps, for `request.post()`
     return body
+
+
+def _check_charset(request: web.Request) -> None:
+    if (request.charset or "utf-8").lower() not in {"utf-8", "utf8"}:
+        raise UnsupportedMediaType
 
 
 def parse_json(raw: bytes) -> Any:

@@ -157,7 +157,7 @@ class Router:
             if endpoint.access.identifies:
                 call.principal = await self._principal(request, endpoint)
             if endpoint.limited:
-                await self._limit(request, call)
+                await self._limit(request, call, endpoint.access)
             endpoint.access.check(request)
             if endpoint.takes is None:
                 return self._written(call, endpoint, await endpoint.handler(request))
@@ -190,9 +190,10 @@ class Router:
                 return None  # a stale token must not keep anybody from signing in
             raise
 
-    async def _limit(self, request: web.Request, call: Call) -> None:
+    async def _limit(self, request: web.Request, call: Call, access: Access) -> None:
         policy, key = Policy.ANONYMOUS, site_of(call.address)
-        if call.principal:
+        by_address = isinstance(access, Public) and not access.by_caller
+        if call.principal and not by_address:
             premium = call.principal.plan == PREMIUM
             policy = Policy.PREMIUM if premium else Policy.AUTHENTICATED
             key = str(call.principal.user_id)

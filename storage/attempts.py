@@ -40,6 +40,8 @@ UPDATE sign_in_failures SET failures = failures - 1, open_at = '-infinity', upda
 WHERE account = $1 AND failures > 0
 """
 
+FORGIVE = "DELETE FROM sign_in_failures WHERE account = $1"
+
 PURGE = """
 DELETE FROM sign_in_failures WHERE account IN (
     SELECT account FROM sign_in_failures
@@ -75,6 +77,10 @@ class Attempts:
     async def refund(self, account: bytes) -> None:
         """Give a reserved failure back."""
         await self._connection.execute(REFUND, account)
+
+    async def forgive(self, account: bytes) -> None:
+        """Forget every failure at an account."""
+        await self._connection.execute(FORGIVE, account)
 
     async def purge(self, *, seconds: int, limit: int) -> int:
         """Forget accounts nobody failed at for so long; return how many."""

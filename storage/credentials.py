@@ -46,10 +46,10 @@ WHERE id = $1 AND deleted_at IS NULL
 """
 
 # Whoever never proved an address cannot keep its owner from it.
-GIVE_WAY = """
-UPDATE users SET deleted_at = now(), version = version + 1, updated_at = now()
+SQUATTER = """
+SELECT id FROM users
 WHERE email = $1 AND id <> $2 AND NOT email_verified AND deleted_at IS NULL
-RETURNING id
+FOR NO KEY UPDATE
 """
 
 # Whatever letters a person has got: what they carry was made for another credential. The way back
@@ -121,9 +121,9 @@ class Credentials:
         except asyncpg.UniqueViolationError as error:
             raise EmailTaken from error
 
-    async def give_way(self, email: str, *, to: UUID) -> UUID | None:
-        """Delete (softly) whoever else holds an address unproved; return who that was."""
-        user_id: UUID | None = await self._connection.fetchval(GIVE_WAY, email, to)
+    async def squatter(self, email: str, *, owner: UUID) -> UUID | None:
+        """Lock and return whoever else than its owner holds an address without having proved it."""
+        user_id: UUID | None = await self._connection.fetchval(SQUATTER, email, owner)
         return user_id
 
     async def retire_letters(self, user_id: UUID) -> None:

@@ -1,18 +1,22 @@
 """Changes of e-mail address: wished for, confirmed on the new address, undone from the old one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from ops.ids import new_id
+from storage.tokens import MAX_WRONG_CODES, Guess
 
-MAX_WRONG_CODES = 5
+# How long a change can be confirmed, and then be undone.
+CONFIRM_SECONDS = 24 * 3_600
+UNDO_SECONDS = 72 * 3_600
 
 ADD = """
 INSERT INTO email_changes (id, user_id, old_email, new_email, credential_version, expires_at)
 SELECT $1, id, email, $3, credential_version, now() + make_interval(secs => $4) FROM users
-WHERE id = $2
+WHERE id = $2 AND credential_version = $5 AND deleted_at IS NULL
+RETURNING true
 """
 
 # What was confirmed can still be undone; only open wishes end.
@@ -54,6 +58,11 @@ WHERE id = (
     ORDER BY id DESC LIMIT 1
 ) AND wrong_codes < $2 AND spent_at IS NULL
 RETURNING id, code_mac
+"""
+
+UNCOUNT_GUESS = """
+UPDATE email_changes SET wrong_codes = wrong_codes - 1, updated_at = now()
+WHERE id = $1 AND wrong_codes > 0
 """
 
 # An address that nobody had proved gets no way back: its reader may be a stranger to the account.
@@ -108,37 +117,32 @@ class Change:
     new_email: str
 
 
-@dataclass(frozen=True, slots=True)
-class Guess:
-    """One counted guess at a code: the change it was made at and what the code's digest is."""
-
-    id: UUID
-    code_mac: bytes = field(repr=False)
-
-
 class EmailChanges:
     """Changes of address, their tokens and codes."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
-    async def add(self, user_id: UUID, *, new_email: str, seconds: int) -> UUID:
-        """Keep the wish of a person, return its id; older wishes end."""
+    async def add(self, user_id: UUID, *, new_email: str, credential_version: int) -> UUID | None:
+        """Keep the wish of a person, return its id; older wishes end.
+
+        None when the credential is another one than that which was looked at.
+        """
         await self._connection.execute(RETIRE_OPEN, user_id)
         change_id = new_id()
-        await self._connection.execute(ADD, change_id, user_id, new_email, seconds)
-        return change_id
+        added = await self._connection.fetchval(
+            ADD, change_id, user_id, new_email, CONFIRM_SECONDS, credential_version
+        )
+        return change_id if added else None
 
     async def open(self, change_id: UUID) -> Change | None:
         """Return a change that can be confirmed; None when it ended or its person did."""
         row = await self._connection.fetchrow(OPEN, change_id)
         return Change(*row.values()) if row else None
 
-    async def offer(
-        self, change_id: UUID, *, token_mac: bytes, code_mac: bytes, seconds: int
-    ) -> None:
+    async def offer(self, change_id: UUID, *, token_mac: bytes, code_mac: bytes) -> None:
         """Keep the digests of the letter's token and code."""
-        await self._connection.execute(OFFER, change_id, token_mac, code_mac, seconds)
+        await self._connection.execute(OFFER, change_id, token_mac, code_mac, CONFIRM_SECONDS)
 
     async def by_token(self, token_macs: Sequence[bytes]) -> Change | None:
         """Return the change a token confirms; None when it is unknown, spent or too old."""
@@ -150,9 +154,13 @@ class EmailChanges:
         row = await self._connection.fetchrow(COUNT_GUESS, new_email, MAX_WRONG_CODES)
         return Guess(*row.values()) if row else None
 
-    async def confirm(self, change_id: UUID, *, undo_seconds: int) -> bool:
+    async def uncount_guess(self, change_id: UUID) -> None:
+        """Give a guess back that was right."""
+        await self._connection.execute(UNCOUNT_GUESS, change_id)
+
+    async def confirm(self, change_id: UUID) -> bool:
         """Spend a change; False when somebody was faster or the credential changed."""
-        return bool(await self._connection.fetchval(CONFIRM, change_id, undo_seconds))
+        return bool(await self._connection.fetchval(CONFIRM, change_id, UNDO_SECONDS))
 
     async def confirmed(self, change_id: UUID) -> tuple[Change, bool] | None:
         """Return a confirmed change and whether it can be undone; None for any other."""

@@ -1,11 +1,11 @@
 """Proofs that an e-mail address is someone's own: a link and a six-digit code in one letter."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-MAX_WRONG_CODES = 5
+from storage.tokens import MAX_WRONG_CODES, Guess
 
 # A repeated letter writes the same row again, under a new secret key perhaps. Ids grow with time: a
 # late retry of an older letter is not offered beside a newer one.
@@ -67,14 +67,6 @@ class Proof:
     id: UUID
     user_id: UUID
     email: str
-
-
-@dataclass(frozen=True, slots=True)
-class Guess:
-    """One counted guess at a code: the row it was made at and what the code's digest is."""
-
-    id: UUID
-    code_mac: bytes = field(repr=False)
 
 
 class EmailVerifications:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-# Letters of one recipient in an hour, of those that a stranger can cause.
+# Letters of one recipient in an hour, of those that a stranger can cause: resets, and all others.
 HOURLY_LIMIT = 3
 
 # Whoever is written to, deleted or not: a farewell goes to somebody who is gone.
@@ -28,12 +28,15 @@ RETURNING state
 # Two workers with letters for one recipient count one after the other.
 LOCK_RECIPIENT = "SELECT pg_advisory_xact_lock(hashtextextended(encode($1::bytea, 'hex'), 0))"
 
-# The row of an earlier try keeps its state, so that a retry is not counted once more.
+# The row of an earlier try keeps its state, so that a retry is not counted once more. Letters that
+# let somebody back in are counted by themselves: nobody must be able to use up the others of an
+# address and so keep its owner out.
 QUEUE_LIMITED = """
 INSERT INTO letters (id, user_id, template, recipient_mac, state)
 VALUES ($1, $2, $3, ($4::bytea[])[1], CASE WHEN (
     SELECT count(*) FROM letters
     WHERE recipient_mac = ANY($4::bytea[]) AND state <> 'withheld'
+      AND (template = 'reset') = ($3 = 'reset')
       AND created_at > now() - interval '1 hour'
 ) < $5 THEN 'queued' ELSE 'withheld' END)
 ON CONFLICT (id) DO UPDATE SET updated_at = now()

@@ -5,11 +5,11 @@ for, whoever changed them and however.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-MAX_WRONG_CODES = 5
+from storage.tokens import MAX_WRONG_CODES, Guess
 
 # A repeated letter writes the same row again, under a new secret key perhaps. Ids grow with time: a
 # late retry of an older letter is not offered beside a newer one.
@@ -89,14 +89,6 @@ class Permit:
     email: str
     first_name: str
     last_name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Guess:
-    """One counted guess at a code: the row it was made at and what the code's digest is."""
-
-    id: UUID
-    code_mac: bytes = field(repr=False)
 
 
 class PasswordResets:

@@ -161,17 +161,22 @@ class Redis:
             await asyncio.sleep(max(0.0, seconds - (time.monotonic() - started)))
 
     async def _guarded(self, command: Awaitable[T]) -> T:
-        if time.monotonic() < self._closed_until:
+        now = time.monotonic()
+        if now < self._closed_until:
             if asyncio.iscoroutine(command):
                 command.close()
             raise RedisAway
+        if self._closed_until:  # it was away: one goes and sees, nobody else waits for the answer
+            self._closed_until = now + _OPEN_SECONDS
         return await self._attempt(command)
 
     async def _attempt(self, command: Awaitable[T]) -> T:
         try:
             async with asyncio.timeout(2 * _TIMEOUT):
-                return await command
+                result = await command
         except (RedisError, OSError, TimeoutError) as error:
             self._errors.inc()
             self._closed_until = time.monotonic() + _OPEN_SECONDS
             raise RedisAway from error
+        self._closed_until = 0.0
+        return result

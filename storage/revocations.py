@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-# A transaction may commit seconds after its row was made, so a reader looks back further than to
-# its last look.
 RECENT = """
-SELECT id, session_id, user_id FROM revocations WHERE created_at > now() - interval '30 seconds'
+SELECT id, session_id, user_id FROM revocations
+WHERE created_at > now() - make_interval(secs => $1)
+LIMIT $2
 """
 
 PURGE = """
@@ -36,9 +36,10 @@ class Revocations:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
-    async def recent(self) -> list[Revocation]:
-        """Return what was revoked in the last 30 seconds."""
-        return [Revocation(*row.values()) for row in await self._connection.fetch(RECENT)]
+    async def recent(self, *, seconds: int, limit: int) -> list[Revocation]:
+        """Return what was revoked in the last seconds, in no order; at most `limit`."""
+        rows = await self._connection.fetch(RECENT, seconds, limit)
+        return [Revocation(*row.values()) for row in rows]
 
     async def purge(self, *, limit: int) -> int:
         """Delete what every process read long ago; return how many."""

@@ -25,8 +25,8 @@ JOIN users ON users.id = user_roles.user_id
 WHERE roles.name = 'admin' AND users.deleted_at IS NULL AND users.is_active
 """
 
-# Two set-up pages at once must not make two first admins.
-LOCK_FIRST_ADMIN = "SELECT pg_advisory_xact_lock(4827160091)"
+# Two set-up pages at once must not make two first admins, two last ones not leave at once.
+LOCK_ADMINS = "SELECT pg_advisory_xact_lock(4827160091)"
 
 
 class BuiltInRole(StrEnum):
@@ -56,6 +56,6 @@ class Roles:
         """Say whether nobody else who is active and living is an admin; lock before asking."""
         return bool(await self._connection.fetchval(IS_LAST_ADMIN, user_id))
 
-    async def lock_first_admin(self) -> None:
+    async def lock_admins(self) -> None:
         """Let one transaction at a time decide who becomes the first admin, or leaves as last."""
-        await self._connection.execute(LOCK_FIRST_ADMIN)
+        await self._connection.execute(LOCK_ADMINS)

@@ -50,6 +50,7 @@ REMOVE = """
 UPDATE users SET deleted_at = now(), credential_version = credential_version + 1,
     version = version + 1, updated_at = now()
 WHERE id = $1 AND deleted_at IS NULL
+RETURNING true
 """
 
 # Only for a hash that nobody changed meanwhile.
@@ -181,9 +182,9 @@ class Users:
         """Note the time of a sign-in; False when the credential is another one by now."""
         return bool(await self._connection.fetchval(LOGGED_IN, user_id, credential_version))
 
-    async def remove(self, user_id: UUID) -> None:
-        """Delete a person softly: the row stays, their address is free again."""
-        await self._connection.execute(REMOVE, user_id)
+    async def remove(self, user_id: UUID) -> bool:
+        """Delete a person softly: the row stays, their address is free; False if done before."""
+        return bool(await self._connection.fetchval(REMOVE, user_id))
 
     async def rehash(self, user_id: UUID, *, old: str, new: str) -> None:
         """Store the same password under better parameters, unless it was changed meanwhile."""

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from ops.agents import UNKNOWN, name_of
-from storage.email_changes import Change
+from storage.email_changes import CONFIRM_SECONDS, UNDO_SECONDS, Change
 from storage.jobs import (
     SendAccountDeleted,
     SendAlreadyRegistered,
@@ -44,8 +44,8 @@ _CONFIRM_CHANGE = "confirm_change"
 _EMAIL_CHANGED = "email_changed"
 _ACCOUNT_DELETED = "account_deleted"
 _VERIFY_HOURS = 24
-_CONFIRM_HOURS = 24
-_UNDO_HOURS = 72
+_CONFIRM_HOURS = CONFIRM_SECONDS // 3_600
+_UNDO_HOURS = UNDO_SECONDS // 3_600
 _FORGOT_PASSWORD = "forgot-password"  # noqa: S105 - a page
 
 
@@ -176,7 +176,6 @@ async def _proof_of_new_address(
         change.id,
         token_mac=digest(tools.keys, kind, secret.token),
         code_mac=digest(tools.keys, kind, secret.code),
-        seconds=_CONFIRM_HOURS * 3_600,
     )
     link = link_to("confirm-email", tools, token=secret.token)
     return letter_to(

@@ -15,6 +15,7 @@ from workers.toolbox import Tools
 
 # What anybody can cause who knows an address; each recipient gets so many in an hour.
 _ASKED_FOR = frozenset({"welcome", "verification", "reset", "confirm_change", "already_registered"})
+_LINK_MARKS = dict.fromkeys(map(ord, ".:/@\\"), " ")
 _BLIND_INDEX = "letter recipient"
 # A letter that left while PostgreSQL restarts must be noted, else it leaves once more.
 _NOTE_SECONDS = 30.0
@@ -66,8 +67,13 @@ def letter_to(recipient: Recipient, promise: Promise, template: str, **facts: st
         to_address=recipient.email,
         to_name=f"{recipient.first_name} {recipient.last_name}",
         locale=recipient.locale,
-        facts={"first_name": recipient.first_name} | facts,
+        facts={"first_name": _plain(recipient.first_name)} | facts,
     )
+
+
+def _plain(name: str) -> str:
+    """Return a name without what makes mail programs show a link: it may be a stranger's words."""
+    return " ".join(name.translate(_LINK_MARKS).split())
 
 
 def link_to(page: str, tools: Tools, *, token: str = "") -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from api.context import Call, Principal
 from api.passwords.current import CurrentPassword
-from api.problems import Invalid
+from api.problems import Invalid, InvalidToken
 from ops.errors import Kind, Problem
 from ops.metrics import Metrics
 from storage.database import Database
@@ -50,13 +50,16 @@ class AccountService:
     async def leave(self, principal: Principal, call: Call) -> None:
         """Delete one's own account, softly: every session ends, a letter says goodbye.
 
-        Raises LastAdmin, so that an installation never loses its last administrator this way.
+        Raises InvalidToken for whoever left before, and LastAdmin: an installation never loses its
+        last administrator this way.
         """
         async with self._database.transaction(call.actor) as storage:
-            await storage.roles.lock_first_admin()
+            await storage.roles.lock_admins()
             if await storage.roles.is_last_admin(principal.user_id):
                 raise LastAdmin
-            await storage.users.remove(principal.user_id)
+            if not await storage.users.remove(principal.user_id):
+                raise InvalidToken
+            await storage.credentials.retire_letters(principal.user_id)
             count = await storage.sessions.end_all(principal.user_id, EndReason.ACCOUNT_DELETED)
             await storage.devices.forget_all(principal.user_id)
             await storage.audit.note("user.deleted", subject=principal.user_id)

@@ -5,15 +5,15 @@ count, and given back when it was right. A device that signed in before has a co
 failures of others, behind the same address or at the same account, do not keep it out.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from uuid import UUID
 
 from api.addresses import site_of
 from api.attempts import Attempts, Secret
 from api.auth.devices import DeviceTokens
 from api.context import Call
-from api.limits import Limits
-from api.problems import TooMany
 from storage.database import Database
 from storage.devices import KnownAs
 from storage.jobs import NOBODY
@@ -22,13 +22,10 @@ from storage.users import Credential
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """A sign-in that may be looked at, and what it was counted under."""
+    """A sign-in that may be looked at: whom it is about, and which device makes it."""
 
-    email: str
     credential: Credential | None
     device: KnownAs
-    bucket: str
-    counted_by_account: bool = field(default=False)
 
     @property
     def device_id(self) -> UUID | None:
@@ -39,44 +36,29 @@ class Attempt:
 class Guard:
     """Lets sign-ins through to the password, or not."""
 
-    def __init__(
-        self, *, database: Database, limits: Limits, attempts: Attempts, devices: DeviceTokens
-    ) -> None:
+    def __init__(self, *, database: Database, attempts: Attempts, devices: DeviceTokens) -> None:
         self._database = database
-        self._limits = limits
         self._attempts = attempts
         self._devices = devices
 
-    async def admit(self, email: str, call: Call) -> Attempt:
-        """Count an attempt at a canonical address, known or not; raise TooMany.
+    @asynccontextmanager
+    async def admitted(self, email: str, call: Call) -> AsyncIterator[Attempt]:
+        """Count an attempt at a canonical address, known or not, around the look at its password.
 
-        A device known by its token has its own count alone. One that merely calls from a known
-        place, which others could imitate, still counts for its address.
+        It is given back unless the body raises for a wrong password, also when nobody could look.
+        Raises TooMany. A device known by its token has its own count alone; one that merely calls
+        from a known place, which others could imitate, still counts for its address.
         """
         credential, device = await self._look_up(email, call)
-        site = site_of(call.address)
-        bucket = f"device:{device.by_token}" if device.by_token else site
-        by_account = device.by_token is None and device.by_place is None
-        await self._limits.reserve_failure(bucket)
-        if by_account:
-            try:
-                await self._attempts.reserve(Secret.PASSWORD, email)
-            except TooMany:
-                await self._limits.refund(bucket)  # nobody looked at its password
-                raise
-        return Attempt(
-            email=email,
-            credential=credential,
-            device=device,
-            bucket=bucket,
-            counted_by_account=by_account,
-        )
-
-    async def passed(self, attempt: Attempt) -> None:
-        """Give back what an attempt with the right password was counted under."""
-        await self._limits.refund(attempt.bucket)
-        if attempt.counted_by_account:
-            await self._attempts.refund(Secret.PASSWORD, attempt.email)
+        attempt = Attempt(credential=credential, device=device)
+        account, caller = email, site_of(call.address)
+        if device.by_token:
+            account = caller = f"device:{device.by_token}"
+        elif device.by_place:
+            account = f"place:{device.by_place}"
+        # Two counts for everybody, so that the time does not tell whose place this is.
+        async with self._attempts.counted(Secret.PASSWORD, account=account, caller=caller):
+            yield attempt
 
     async def _look_up(self, email: str, call: Call) -> tuple[Credential | None, KnownAs]:
         async with self._database.reading() as storage:

@@ -8,7 +8,7 @@ half a second, nothing remembered is believed, and every request looks for itsel
 import asyncio
 import time
 from collections import OrderedDict, defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from uuid import UUID
 
@@ -21,6 +21,11 @@ from storage.sessions import Holder
 
 _POLL_SECONDS = 0.4
 _FRESH_SECONDS = 0.9
+_LOOK_BACK = 30
+_JUST_NOW = 3
+# Seconds without a look after which something may have been missed; well below the look back.
+_LONGEST_GAP = 15.0
+_MAX_ROWS = 5_000
 _MAX_SESSIONS = 20_000
 
 _log = get_logger()
@@ -35,6 +40,8 @@ class Presence:
         self._of_user: defaultdict[UUID, set[UUID]] = defaultdict(set)
         # Revocations of everything that were acted upon.
         self._seen: frozenset[UUID] = frozenset()
+        # Raised whenever everything is forgotten, so that a look-up under way is not remembered.
+        self._era = 0
         self._read_at = -_FRESH_SECONDS
         self._bell = asyncio.Event()
         self._on_everything: Callable[[], Awaitable[None]] | None = None
@@ -53,28 +60,37 @@ class Presence:
 
     async def look(self, session_id: UUID) -> Holder | None:
         """Look up who is behind a session now, and remember it; None when it is good no longer."""
+        era = self._era
         async with self._database.reading() as storage:
             holder = await storage.sessions.holder(session_id)
         if holder is None:
             self._forget(session_id)
-        else:
+        elif era == self._era:
             self._remember(holder)
         return holder
 
     async def read(self) -> None:
-        """Read what was revoked lately and forget it; raise DatabaseAway."""
+        """Read what was revoked lately and forget it; raise DatabaseAway.
+
+        Whoever was away for long, frozen or cut off, cannot know what was missed: everything goes.
+        """
         started = time.monotonic()
-        async with self._database.reading() as storage:
-            recent = await storage.revocations.recent()
+        missed = started - self._read_at > _LONGEST_GAP
+        recent = await self._recent(_LOOK_BACK)
         # All of them each time, not only the new ones: a look-up that was under way when a row was
         # first read may have put the old answer back.
-        for revocation in recent:
-            self._apply(revocation)
+        self._apply(recent)
         everything = {item.id for item in recent if not (item.session_id or item.user_id)}
-        if self._on_everything and everything - self._seen:
+        if missed:
+            self._forget_all()
+        if self._on_everything and (missed or everything - self._seen):
             await self._on_everything()
         self._seen = frozenset(everything)
         self._read_at = started
+
+    async def read_own(self) -> None:
+        """Read what this process revoked just now and forget it; raise DatabaseAway."""
+        self._apply(await self._recent(_JUST_NOW))
 
     def ring(self) -> None:
         """Make the watch read at once."""
@@ -111,12 +127,24 @@ class Presence:
         if not sessions:
             del self._of_user[holder.user_id]
 
-    def _apply(self, revocation: Revocation) -> None:
-        if revocation.session_id:
-            self._forget(revocation.session_id)
-        elif revocation.user_id:
-            for session_id in list(self._of_user.get(revocation.user_id, ())):
-                self._forget(session_id)
-        else:
-            self._holders.clear()
-            self._of_user.clear()
+    def _forget_all(self) -> None:
+        self._era += 1
+        self._holders.clear()
+        self._of_user.clear()
+
+    async def _recent(self, seconds: int) -> list[Revocation]:
+        async with self._database.reading() as storage:
+            return await storage.revocations.recent(seconds=seconds, limit=_MAX_ROWS)
+
+    def _apply(self, recent: Sequence[Revocation]) -> None:
+        if len(recent) >= _MAX_ROWS:  # there may be more, and one by one would take long
+            self._forget_all()
+            return
+        for revocation in recent:
+            if revocation.session_id:
+                self._forget(revocation.session_id)
+            elif revocation.user_id:
+                for session_id in list(self._of_user.get(revocation.user_id, ())):
+                    self._forget(session_id)
+            else:
+                self._forget_all()

@@ -118,14 +118,9 @@ class AuthService:
         Every failure looks alike and takes alike: unknown, without password, wrong. Only who has
         the right password learns that the account is deactivated or its address unverified.
         """
-        attempt = await self._guard.admit(given.email, call)
-        credential = attempt.credential
-        stored = credential.password_hash if credential else None
-        if not await self._hasher.verify(given.password, stored) or credential is None:
-            await self._refuse(credential, call)
-            raise InvalidCredentials
-        await self._guard.passed(attempt)
-        self._check_admissible(credential)
+        async with self._guard.admitted(given.email, call) as attempt:
+            credential = await self._proved(attempt, given.password, call)
+        await self._check_admissible(credential, call)
         await self._upgrade_hash(credential, given.password)
         signed_in = await self._sign_in(credential, attempt, call)
         self._metrics.logins.labels("password", "success").inc()
@@ -168,6 +163,8 @@ class AuthService:
             if user_id:
                 await self._welcome(storage, user_id)
             elif owner:
+                # As many statements as for somebody new; there is no such role.
+                await storage.roles.assign(owner.user_id, "")
                 await storage.audit.note("user.registration_repeated", subject=owner.user_id)
                 await storage.outbox.put(SendAlreadyRegistered(owner.user_id))
             await storage.idempotency.keep({"neutral": "yes"})
@@ -180,34 +177,59 @@ class AuthService:
         await storage.audit.note("user.registered", subject=user_id)
         await storage.outbox.put(SendWelcome(user_id))
 
+    async def _proved(self, attempt: Attempt, password: str, call: Call) -> Credential:
+        """Return the credential whose password it is; raise InvalidCredentials."""
+        credential = attempt.credential
+        stored = credential.password_hash if credential else None
+        if await self._hasher.verify(password, stored) and credential:
+            return credential
+        await self._refuse(credential, call)
+        raise InvalidCredentials
+
     async def _sign_in(self, credential: Credential, attempt: Attempt, call: Call) -> SignedInUser:
         async with self._database.transaction(call.actor) as storage:
             # Also lets one sign-in of a person at a time count their sessions.
-            if not await storage.users.logged_in(credential.user_id, credential.version):
-                raise InvalidCredentials  # the password was changed while it was being checked
-            return await self._opener.open(
-                storage, credential.user_id, call, device_id=attempt.device_id
-            )
+            if await storage.users.logged_in(credential.user_id, credential.version):
+                return await self._opener.open(
+                    storage, credential.user_id, call, device_id=attempt.device_id
+                )
+        await self._refuse(credential, call)  # it was changed while it was being looked at
+        raise InvalidCredentials
 
     async def _again(self, result: dict[str, Any]) -> SignedInUser | None:
         """Render a registration once more: the same person, the session's live tokens."""
         if "session" not in result:
             return None
+        ended = InvalidToken("The session of that registration has ended. Sign in.")
         async with self._database.reading() as storage:
             session = await storage.sessions.live(UUID(result["session"]))
             if session is None:
-                raise InvalidToken("The session of that registration has ended. Sign in.")
+                raise ended
             user = await storage.users.by_id(session.user_id)
+        # The request carries the password of then: it must not outlive a change of it.
+        if str(user.credential_version) != result["version"]:
+            raise ended
         pair = self._tokens.issue(session, user.role)
         return SignedInUser(user, pair, self._devices.issue(UUID(result["device"])))
 
-    def _check_admissible(self, credential: Credential) -> None:
+    async def _check_admissible(self, credential: Credential, call: Call) -> None:
+        """Raise AccountDeactivated or EmailNotVerified, to somebody who knew the password."""
+        problem: Problem
         if not credential.is_active:
-            self._metrics.logins.labels("password", "deactivated").inc()
-            raise AccountDeactivated
-        if self._rules.verified_only and not credential.email_verified:
-            self._metrics.logins.labels("password", "unverified").inc()
-            raise EmailNotVerified
+            reason, problem = "deactivated", AccountDeactivated()
+        elif self._rules.verified_only and not credential.email_verified:
+            reason, problem = "unverified", EmailNotVerified()
+        else:
+            return
+        async with self._database.transaction(call.actor) as storage:
+            await storage.audit.note(
+                "session.refused",
+                subject=credential.user_id,
+                outcome=Outcome.DENIED,
+                reason=reason,
+            )
+        self._metrics.logins.labels("password", reason).inc()
+        raise problem
 
     async def _refuse(self, credential: Credential | None, call: Call) -> None:
         """Write down a failure: the same work whether the person is known or not."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from api.attempts import Attempts, Secret
 from api.context import Call, Principal
 from api.emails.service import Verification, VerificationFailed
-from api.passwords.current import CurrentPassword
+from api.passwords.current import ChangedMeanwhile, CurrentPassword
 from api.problems import Invalid
 from ops.crypto import KeyRing
 from ops.errors import Kind, Problem
@@ -16,10 +16,7 @@ from storage.email_changes import Change
 from storage.jobs import SendEmailChange, SendEmailChanged, SendReset
 from storage.repositories import Storage
 from storage.sessions import EndReason
-from storage.tokens import TokenKind, digests
-
-_CONFIRM_SECONDS = 24 * 3_600
-_UNDO_SECONDS = 72 * 3_600
+from storage.tokens import TokenKind, digests, is_right
 
 
 class UndoFailed(Problem, kind=Kind.MALFORMED, code="BAD_REQUEST"):
@@ -63,7 +60,8 @@ class EmailChangeService:
         """Promise a letter to the new address; a newer wish replaces older ones.
 
         Nobody looks here whether the address is taken: the answer and its time cannot tell.
-        Checks the password if one is given: raises Invalid, NoPassword, TooMany.
+        Checks the password if one is given: raises Invalid, NoPassword, TooMany; and
+        ChangedMeanwhile, since a reset that came first means that this one may be a thief.
         """
         credential = await self._current.credential(principal.user_id)
         if given.current_password:
@@ -73,8 +71,12 @@ class EmailChangeService:
         async with self._database.transaction(call.actor) as storage:
             await storage.credentials.lock(principal.user_id)
             change_id = await storage.email_changes.add(
-                principal.user_id, new_email=given.new_email, seconds=_CONFIRM_SECONDS
+                principal.user_id,
+                new_email=given.new_email,
+                credential_version=credential.version,
             )
+            if change_id is None:
+                raise ChangedMeanwhile
             await storage.audit.note("email_change.requested", subject=principal.user_id)
             await storage.outbox.put(SendEmailChange(change_id))
         self._metrics.email_changes.labels("requested").inc()
@@ -92,8 +94,12 @@ class EmailChangeService:
 
     async def _wish(self, given: Verification, call: Call) -> Change:
         """Return the change that is confirmed without spending it."""
-        if given.code:
-            await self._attempts.reserve(Secret.CHANGE_CODE, given.email)
+        if given.token:
+            return await self._open(given, call)
+        async with self._attempts.guessing(Secret.CHANGE_CODE, given.email, call):
+            return await self._open(given, call)
+
+    async def _open(self, given: Verification, call: Call) -> Change:
         async with self._database.transaction(call.actor) as storage:
             change = await self._found(storage, given)
             if change is None:
@@ -101,8 +107,6 @@ class EmailChangeService:
         if change is None:
             self._metrics.email_changes.labels("refused").inc()
             raise VerificationFailed
-        if given.code:
-            await self._attempts.refund(Secret.CHANGE_CODE, given.email)
         return change
 
     async def _found(self, storage: Storage, given: Verification) -> Change | None:
@@ -110,17 +114,16 @@ class EmailChangeService:
         if given.token:
             return await storage.email_changes.by_token(digests(self._keys, kind, given.token))
         guess = await storage.email_changes.count_guess(given.email)
-        if guess is None or guess.code_mac not in digests(self._keys, kind, given.code):
+        if not is_right(guess, given.code, keys=self._keys, kind=kind) or guess is None:
             return None
+        await storage.email_changes.uncount_guess(guess.id)
         return await storage.email_changes.open(guess.id)
 
     @staticmethod
     async def _move(storage: Storage, change: Change) -> None:
         user_id = change.user_id
         living = await storage.credentials.lock(user_id)
-        if not living or not await storage.email_changes.confirm(
-            change.id, undo_seconds=_UNDO_SECONDS
-        ):
+        if not living or not await storage.email_changes.confirm(change.id):
             raise VerificationFailed
         await storage.credentials.change_email(user_id, change.new_email)
         await storage.credentials.retire_letters(user_id)
@@ -133,24 +136,34 @@ class EmailChangeService:
         The password goes, every session ends, a letter lets the owner choose a new password.
         Raises UndoFailed; EmailTaken when somebody else has proved the old address meanwhile.
         """
-        macs = digests(self._keys, TokenKind.EMAIL_UNDO, given.token)
         async with self._database.transaction(call.actor) as storage:
-            change = await storage.email_changes.by_undo(macs)
-            if change is None or not await storage.credentials.lock(change.user_id):
-                raise UndoFailed
-            if not await storage.email_changes.undo(change):
-                raise UndoFailed
-            count = await self._take_back(storage, change)
+            change = await self._undone(storage, given)
+            if change is None:
+                await storage.audit.note("email_change.undo_refused", outcome=Outcome.FAILURE)
+            else:
+                count = await self._take_back(storage, change)
+        if change is None:
+            self._metrics.email_changes.labels("undo_refused").inc()
+            raise UndoFailed
         self._metrics.email_changes.labels("undone").inc()
         self._metrics.sessions_revoked.labels(EndReason.EMAIL_UNDONE).inc(count)
+
+    async def _undone(self, storage: Storage, given: Undo) -> Change | None:
+        """Return the change that was undone just now, None when the link is good no longer."""
+        macs = digests(self._keys, TokenKind.EMAIL_UNDO, given.token)
+        change = await storage.email_changes.by_undo(macs)
+        if change is None or not await storage.credentials.lock(change.user_id):
+            return None
+        return change if await storage.email_changes.undo(change) else None
 
     @staticmethod
     async def _take_back(storage: Storage, change: Change) -> int:
         user_id = change.user_id
         # A thief who registers the old address anew, and cannot prove it, must not be in the way.
-        squatter = await storage.credentials.give_way(change.old_email, to=user_id)
-        if squatter:
+        squatter = await storage.credentials.squatter(change.old_email, owner=user_id)
+        if squatter and await storage.users.remove(squatter):
             await storage.sessions.end_all(squatter, EndReason.ACCOUNT_DELETED)
+            await storage.devices.forget_all(squatter)
             await storage.audit.note("user.deleted", subject=squatter, gave_way=True)
         await storage.credentials.restore_email(user_id, change.old_email)
         await storage.credentials.retire_letters(user_id)

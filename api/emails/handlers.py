@@ -8,7 +8,7 @@ from api.emails.changes import EmailChange, EmailChangeService, Undo, UndoFailed
 from api.emails.schemas import EmailChangeSchema, UndoSchema, UnprovedSchema, VerificationSchema
 from api.emails.service import EmailService, Unproved, Verification, VerificationFailed
 from api.envelope import Answer
-from api.passwords.current import NoPassword
+from api.passwords.current import ChangedMeanwhile, NoPassword
 from api.passwords.hasher import HasherBusy
 from api.problems import TooMany
 from api.routing import BASE, Routes
@@ -49,7 +49,7 @@ async def resend_verification(request: web.Request, body: Unproved) -> Answer:
     "/change-email",
     access=SignedIn(careful=True),
     takes=EmailChangeSchema(),
-    problems=(NoPassword, StepUpRequired, TooMany, HasherBusy),
+    problems=(NoPassword, ChangedMeanwhile, StepUpRequired, TooMany, HasherBusy),
 )
 async def change_email(request: web.Request, body: EmailChange) -> Answer:
     """Ask to change one's own e-mail address.

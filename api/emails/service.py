@@ -12,7 +12,7 @@ from storage.database import Database
 from storage.email_verifications import Proof
 from storage.jobs import NOBODY, SendVerification
 from storage.repositories import Storage
-from storage.tokens import TokenKind, digests
+from storage.tokens import TokenKind, digests, is_right
 
 _KIND = TokenKind.EMAIL_VERIFICATION
 
@@ -70,8 +70,12 @@ class EmailService:
 
     async def _proof(self, given: Verification, call: Call) -> Proof:
         """Return what a token or code proves without spending it."""
-        if given.code:
-            await self._attempts.reserve(Secret.VERIFICATION_CODE, given.email)
+        if given.token:
+            return await self._good(given, call)
+        async with self._attempts.guessing(Secret.VERIFICATION_CODE, given.email, call):
+            return await self._good(given, call)
+
+    async def _good(self, given: Verification, call: Call) -> Proof:
         async with self._database.transaction(call.actor) as storage:
             proof = await self._found(storage, given)
             if proof is None:
@@ -79,8 +83,6 @@ class EmailService:
         if proof is None:
             self._metrics.verifications.labels("refused").inc()
             raise VerificationFailed
-        if given.code:
-            await self._attempts.refund(Secret.VERIFICATION_CODE, given.email)
         return proof
 
     async def _found(self, storage: Storage, given: Verification) -> Proof | None:
@@ -88,7 +90,7 @@ class EmailService:
             macs = digests(self._keys, _KIND, given.token)
             return await storage.email_verifications.by_token(macs)
         guess = await storage.email_verifications.count_guess(given.email)
-        if guess is None or guess.code_mac not in digests(self._keys, _KIND, given.code):
+        if not is_right(guess, given.code, keys=self._keys, kind=_KIND) or guess is None:
             return None
         return await storage.email_verifications.by_id(guess.id)
 

@@ -16,6 +16,10 @@ class NoPassword(Problem, kind=Kind.UNPROCESSABLE, code="UNPROCESSABLE_ENTITY"):
     """Your account has no password yet. Ask for a letter at /forgot-password to choose one."""
 
 
+class ChangedMeanwhile(Problem, kind=Kind.CONFLICT, code="CONFLICT"):
+    """Your password or address was changed at the same moment. Sign in again and look."""
+
+
 class CurrentPassword:
     """Checks what somebody signed in says their password is."""
 
@@ -41,12 +45,11 @@ class CurrentPassword:
         """
         if credential.password_hash is None:
             raise NoPassword
-        await self._attempts.reserve(Secret.PASSWORD, credential.email)
-        if await self._hasher.verify(given, credential.password_hash):
-            await self._attempts.refund(Secret.PASSWORD, credential.email)
-            return
-        async with self._database.transaction(call.actor) as storage:
-            await storage.audit.note(
-                "password.refused", subject=call.actor.id, outcome=Outcome.FAILURE
-            )
-        raise Invalid.field(field, "This is not your current password")
+        async with self._attempts.guessing(Secret.PASSWORD, credential.email, call):
+            if await self._hasher.verify(given, credential.password_hash):
+                return
+            async with self._database.transaction(call.actor) as storage:
+                await storage.audit.note(
+                    "password.refused", subject=call.actor.id, outcome=Outcome.FAILURE
+                )
+            raise Invalid.field(field, "This is not your current password")

@@ -5,11 +5,10 @@ from aiohttp import web
 from api.access import Public, SignedIn, principal_of
 from api.context import CALL
 from api.envelope import Answer
-from api.passwords.current import NoPassword
+from api.passwords.current import ChangedMeanwhile, NoPassword
 from api.passwords.hasher import HasherBusy
 from api.passwords.schemas import ForgottenSchema, PasswordChangeSchema, ResetSchema
 from api.passwords.service import (
-    ChangedMeanwhile,
     Forgotten,
     PasswordChange,
     PasswordService,

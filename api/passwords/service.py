@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass, field
 
+from api.addresses import site_of
 from api.attempts import Attempts, Secret
+from api.auth.devices import DeviceTokens
 from api.context import Call, Principal
-from api.passwords.current import CurrentPassword
+from api.passwords.current import ChangedMeanwhile, CurrentPassword
 from api.passwords.hasher import Hasher
 from api.passwords.policy import PasswordPolicy
 from api.problems import Invalid
@@ -17,17 +19,13 @@ from storage.jobs import NOBODY, SendPasswordChanged, SendReset
 from storage.password_resets import Permit
 from storage.repositories import Storage
 from storage.sessions import EndReason
-from storage.tokens import TokenKind, digests
+from storage.tokens import TokenKind, digests, is_right
 
 _KIND = TokenKind.PASSWORD_RESET
 
 
 class ResetFailed(Problem, kind=Kind.MALFORMED, code="BAD_REQUEST"):
     """This link or code is wrong, used, or too old. Ask for a new letter at /forgot-password."""
-
-
-class ChangedMeanwhile(Problem, kind=Kind.CONFLICT, code="CONFLICT"):
-    """Your password or address was changed at the same moment. Sign in again and look."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +65,7 @@ class PasswordService:
         policy: PasswordPolicy,
         attempts: Attempts,
         current: CurrentPassword,
+        devices: DeviceTokens,
         metrics: Metrics,
     ) -> None:
         self._database = database
@@ -75,6 +74,7 @@ class PasswordService:
         self._policy = policy
         self._attempts = attempts
         self._current = current
+        self._devices = devices
         self._metrics = metrics
 
     async def forgot(self, given: Forgotten, call: Call) -> None:
@@ -97,15 +97,24 @@ class PasswordService:
         password_hash = await self._hasher.hash(given.new_password)
         async with self._database.transaction(call.actor) as storage:
             count = await self._apply(storage, permit, password_hash)
-        # Guesses of others must not keep out whoever came by letter.
-        await self._attempts.refund(Secret.PASSWORD, permit.email)
+            # Guesses of others must not keep out whoever came by letter, now or in a minute.
+            await storage.devices.add(
+                permit.user_id,
+                site=site_of(call.address),
+                agent_mac=self._devices.agent_macs(call.user_agent)[0],
+            )
+        await self._attempts.forgive(Secret.PASSWORD, permit.email)
         self._metrics.resets.labels("done").inc()
         self._metrics.sessions_revoked.labels(EndReason.PASSWORD_RESET).inc(count)
 
     async def _permit(self, given: Reset, call: Call) -> Permit:
         """Return what a token or code permits without spending it; raise ResetFailed, TooMany."""
-        if given.code:
-            await self._attempts.reserve(Secret.RESET_CODE, given.email)
+        if given.token:
+            return await self._good(given, call)
+        async with self._attempts.guessing(Secret.RESET_CODE, given.email, call):
+            return await self._good(given, call)
+
+    async def _good(self, given: Reset, call: Call) -> Permit:
         async with self._database.transaction(call.actor) as storage:
             permit = await self._found(storage, given)
             if permit is None:
@@ -113,15 +122,13 @@ class PasswordService:
         if permit is None:
             self._metrics.resets.labels("refused").inc()
             raise ResetFailed
-        if given.code:
-            await self._attempts.refund(Secret.RESET_CODE, given.email)
         return permit
 
     async def _found(self, storage: Storage, given: Reset) -> Permit | None:
         if given.token:
             return await storage.password_resets.by_token(digests(self._keys, _KIND, given.token))
         guess = await storage.password_resets.count_guess(given.email)
-        if guess is None or guess.code_mac not in digests(self._keys, _KIND, given.code):
+        if not is_right(guess, given.code, keys=self._keys, kind=_KIND) or guess is None:
             return None
         await storage.password_resets.uncount_guess(guess.id)
         return await storage.password_resets.by_id(guess.id)

@@ -61,7 +61,7 @@ async def refresh(request: web.Request, body: Refresh) -> Answer:
 @routes.add(
     "POST",
     "/logout",
-    access=Public(),
+    access=Public(by_caller=True),
     headers=TRANSPORT_HEADERS,
     problems=(Unauthorized, InvalidToken, ForeignOrigin),
 )

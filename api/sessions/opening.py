@@ -67,7 +67,8 @@ class SessionOpener:
         if ended := await storage.sessions.end_surplus(user_id, keep=self._lives.per_user):
             await storage.audit.note("session.surplus_ended", subject=user_id, count=ended)
         user = await storage.users.by_id(user_id)
-        await storage.idempotency.keep({"session": session.id, "device": known})
+        version = str(user.credential_version)
+        await storage.idempotency.keep({"session": session.id, "device": known, "version": version})
         return SignedInUser(
             user, self._tokens.issue(session, user.role), self._devices.issue(known)
         )

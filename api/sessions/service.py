@@ -109,6 +109,7 @@ class SessionService:
     async def end_others(self, principal: Principal, call: Call) -> int:
         """End every session of the person but this one; return how many."""
         async with self._database.transaction(call.actor) as storage:
+            await storage.credentials.lock(principal.user_id)  # as everything that ends several
             count = await storage.sessions.end_others(
                 principal.user_id, principal.session_id, EndReason.ENDED_BY_OWNER
             )
@@ -128,6 +129,7 @@ class SessionService:
     async def logout_all(self, principal: Principal, call: Call) -> int:
         """End every session of the person; return how many."""
         async with self._database.transaction(call.actor) as storage:
+            await storage.credentials.lock(principal.user_id)
             count = await storage.sessions.end_all(principal.user_id, EndReason.LOGOUT_ALL)
             await storage.audit.note("session.all_ended", subject=principal.user_id, count=count)
         self._metrics.sessions_revoked.labels(EndReason.LOGOUT_ALL).inc(count)

@@ -77,7 +77,7 @@ class SetupService:
         self._policy.check(new.password, personal=(new.email, new.first_name, new.last_name))
         password_hash = await self._hasher.hash(new.password)
         async with self._database.transaction(actor) as storage:
-            await storage.roles.lock_first_admin()
+            await storage.roles.lock_admins()
             if await storage.roles.admin_exists():
                 return False
             macs = digests(self._keys, TokenKind.SETUP, token or "")

@@ -10,7 +10,8 @@ CREATE TABLE revocations (
 
 CREATE INDEX revocations_created_at ON revocations (created_at);
 
--- Triggers, so that no way of ending a session, not even a hand at psql, can forget to tell.
+-- Triggers, so that no way of ending a session, not even a hand at psql, can forget to tell. They
+-- fire at commit: a row that is made now and seen a minute later would be overlooked.
 CREATE FUNCTION revoke_session() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO revocations (id, session_id) VALUES (gen_random_uuid(), OLD.id);
@@ -23,34 +24,41 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- A registration gives a role before there is any session to forget.
+-- The session that a registration opens in the same transaction is nothing to forget.
 CREATE FUNCTION revoke_user_of_role() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO revocations (id, user_id)
     SELECT gen_random_uuid(), changed.user_id
-    FROM (SELECT coalesce(NEW.user_id, OLD.user_id) AS user_id) AS changed
-    WHERE EXISTS (SELECT FROM sessions WHERE sessions.user_id = changed.user_id);
+    FROM (SELECT NEW.user_id UNION SELECT OLD.user_id) AS changed (user_id)
+    WHERE EXISTS (
+        SELECT FROM sessions
+        WHERE sessions.user_id = changed.user_id AND sessions.created_at < now()
+    );
     RETURN NULL;
 END $$;
 
-CREATE TRIGGER sessions_revoked AFTER UPDATE ON sessions FOR EACH ROW
+CREATE CONSTRAINT TRIGGER sessions_revoked AFTER UPDATE ON sessions
+DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
 WHEN (OLD.ended_at IS NULL AND (
     NEW.ended_at IS NOT NULL OR NEW.epoch <> OLD.epoch OR NEW.expires_at < OLD.expires_at
     OR NEW.authenticated_at <> OLD.authenticated_at
 ))
 EXECUTE FUNCTION revoke_session();
 
-CREATE TRIGGER sessions_deleted AFTER DELETE ON sessions FOR EACH ROW
+CREATE CONSTRAINT TRIGGER sessions_deleted AFTER DELETE ON sessions
+DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
 WHEN (OLD.ended_at IS NULL)
 EXECUTE FUNCTION revoke_session();
 
-CREATE TRIGGER user_roles_changed AFTER INSERT OR UPDATE OR DELETE ON user_roles FOR EACH ROW
+CREATE CONSTRAINT TRIGGER user_roles_changed AFTER INSERT OR UPDATE OR DELETE ON user_roles
+DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
 EXECUTE FUNCTION revoke_user_of_role();
 
 -- `premium` may call more often; an admin or a billing service sets it.
 ALTER TABLE users ADD COLUMN plan text NOT NULL DEFAULT 'free' CHECK (plan IN ('free', 'premium'));
 
-CREATE TRIGGER users_revoked AFTER UPDATE ON users FOR EACH ROW
+CREATE CONSTRAINT TRIGGER users_revoked AFTER UPDATE ON users
+DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
 WHEN ((OLD.is_active, OLD.deleted_at, OLD.email_verified, OLD.plan)
     IS DISTINCT FROM (NEW.is_active, NEW.deleted_at, NEW.email_verified, NEW.plan))
 EXECUTE FUNCTION revoke_user();

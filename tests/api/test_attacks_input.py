@@ -234,14 +234,16 @@ async def test_a_name_adds_neither_recipients_nor_markup_to_a_letter(
     api: aiohttp.ClientSession, mailroom: Mailroom
 ) -> None:
     names = ("Ada, x@example.net", "=?utf-8?q?x=40y?=", "<b>Ada</b>", "{{ 7*7 }}", '"<x@y.zz>')
-    for name in names:
+    links = ("https://evil.test/x", "www.evil.test")
+    for name in (*names, *links):
         await register(api, firstName=name)
 
     letters = await mailroom.deliver()
 
-    assert len(letters) == len(names)
+    assert len(letters) == len(names) + len(links)
     for letter in letters:
         assert len(letter["To"].addresses) == 1
         assert letter["To"].addresses[0].domain == "example.com"
         assert "<b>Ada" not in text_of(letter, "html")
-        assert "49" not in text_of(letter)
+        assert "Welcome, 49" not in text_of(letter)
+        assert "evil.test" not in letter.as_string()

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from api.parts import Parts
-from tests.api.flows import NEW, guessed_out, login, post, somebody
+from tests.api.flows import NEW, guessed_out, login, post, somebody, via
 from tests.conftest import Serve
 from tests.factories import PASSWORD
 from tests.mailroom import (
@@ -62,18 +62,19 @@ async def test_the_same_is_written_whoever_is_asked_about(
 async def test_200_wrong_codes_are_not_looked_at_and_end_the_codes_worth(
     serve: Serve, mailroom: Mailroom, owner: Any
 ) -> None:
-    api = await serve(rate_limit_anonymous="off")
+    api = await serve(rate_limit_anonymous="off", trusted_proxies="127.0.0.1")
     _, address = await somebody(api, mailroom)
     await post(api, "forgot-password", email=address)
     letter = await mailroom.one("reset")
     wrong = other_code(code_of(letter))
 
-    async def guess(email: str, code: str) -> int:
-        status, _ = await post(api, "reset-password", email=email, code=code, newPassword=NEW)
+    async def guess(email: str, code: str, number: int = 999) -> int:
+        body = {"email": email, "code": code, "newPassword": NEW}
+        status, _ = await post(api, "reset-password", headers=via(number), **body)
         return status
 
-    known = await asyncio.gather(*(guess(address, wrong) for _ in range(200)))
-    unknown = await asyncio.gather(*(guess("nobody@example.com", wrong) for _ in range(200)))
+    known = await asyncio.gather(*(guess(address, wrong, n) for n in range(200)))
+    unknown = await asyncio.gather(*(guess("no@example.com", wrong, n) for n in range(200)))
 
     assert guessed_out(known)
     assert guessed_out(unknown)
@@ -105,21 +106,26 @@ async def test_another_letter_does_not_give_new_guesses_at_once(
 async def test_a_reset_opens_an_account_that_others_guess_at(
     serve: Serve, mailroom: Mailroom, owner: Any
 ) -> None:
-    api = await serve(rate_limit_anonymous="off", rate_limit_auth_failures="5/15m")
-    signed_in, address = await somebody(api, mailroom)
-    body = {"currentPassword": "Wrong-Horse-9", "newPassword": NEW}
-    for _ in range(6):
-        await post(api, "change-password", signed_in, **body)
+    api = await serve(rate_limit_anonymous="off", trusted_proxies="127.0.0.1")
+    _, address = await somebody(api, mailroom)
+
+    async def sign_in(password: str, number: int) -> int:
+        body = {"email": address, "password": password}
+        return (await post(api, "login", headers=via(number), **body))[0]
+
+    for number in range(8):
+        await sign_in("wrong", number)
     await owner.execute("UPDATE sign_in_failures SET open_at = now() + interval '50 seconds'")
-    right = {"currentPassword": PASSWORD, "newPassword": NEW}
-    refused = await post(api, "change-password", signed_in, **right)
+    assert await sign_in(PASSWORD, 500) == 429
     await post(api, "forgot-password", email=address)
     token = token_of(await mailroom.one("reset"))
 
-    await post(api, "reset-password", token=token, newPassword=NEW)
+    await post(api, "reset-password", headers=via(500), token=token, newPassword=NEW)
 
-    assert refused[0] == 429
-    assert await login(api, address, NEW) == 200
+    for number in range(10, 18):  # others go on guessing, and close the account for strangers
+        await sign_in("wrong", number)
+    assert await sign_in(NEW, 501) == 429
+    assert await sign_in(NEW, 500) == 200
 
 
 async def test_token_and_code_are_nowhere_but_in_the_letter(

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,8 @@ def a_session() -> Session:
     """Return a session that no table knows: tokens are verified without one."""
     facts: dict[str, Any] = dict.fromkeys(Session.__dataclass_fields__)
     facts |= {"id": new_id(), "user_id": new_id(), "epoch": 1, "generation": 0}
-    return Session(**facts | {"key_id": "k1", "amr": ("pwd",)})
+    facts |= {"key_id": "k1", "amr": ("pwd",), "authenticated_at": datetime.now(UTC)}
+    return Session(**facts)
 
 
 def kid(token: str) -> str:

@@ -230,8 +230,8 @@ async def test_a_name_is_text_in_html_and_keeps_no_direction_marks(
 
     (letter,) = letters()
     page = body(letter, "html")
-    assert "&lt;a href=&#39;//evil&#39;&gt;Ada {{ 7 * 7 }}" in page
-    assert "//evil'" not in page
+    assert "&lt;a href=&#39; evil&#39;&gt;Ada {{ 7 * 7 }}" in page
+    assert "//evil" not in page
     for text in (page, body(letter, "plain"), str(letter["To"])):
         assert not re.search("[\u202a-\u202e\u2066-\u2069\u200e\u200f]", text)
 
