@@ -1,8 +1,6 @@
 """The composition root: every part is wired here."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from datetime import timedelta
 
 from aiohttp import web
@@ -46,7 +44,6 @@ from api.passwords.handlers import routes as password_routes
 from api.passwords.pages import pages as password_pages
 from api.passwords.policy import PasswordPolicy
 from api.passwords.service import PasswordService
-from api.passwords.watch import watch_schemes
 from api.proxies import ProxyWatch
 from api.reading import LARGE
 from api.routing import Endpoint, Router, Routes
@@ -58,7 +55,7 @@ from api.setup.handlers import SETUP
 from api.setup.handlers import pages as setup_pages
 from api.setup.service import SetupService
 from api.targets.handlers import REDIS, make_routes
-from ops.errors import Unavailable
+from api.watching import watching
 from ops.settings import Environment, Rate, SecurityProfile, Settings, VerifiedEmail
 
 _HSTS = "max-age=31536000; includeSubDomains"
@@ -126,7 +123,7 @@ async def make_app(parts: Parts, *, also: Sequence[Routes] = ()) -> web.Applicat
     _publish_services(app, parts, tokens, limits)
     presence = Presence(parts.database, metrics)
     identity = Identity(tokens, presence, metrics)
-    app.cleanup_ctx.append(_watching(parts, presence, identity, ring))
+    app.cleanup_ctx.append(watching(parts, presence=presence, identity=identity, ring=ring))
     router = Router(
         identifier=identity,
         limits=limits,
@@ -220,44 +217,6 @@ def _publish_credentials(
         devices=DeviceTokens(keys),
         metrics=metrics,
     )
-
-
-def _watching(
-    parts: Parts, presence: Presence, identity: Identity, ring: SigningRing
-) -> Callable[[web.Application], AsyncIterator[None]]:
-    """Keep what this process remembers true for as long as it answers."""
-
-    async def everything_revoked() -> None:
-        await ring.load()
-        identity.forget()  # afterwards: a token verified meanwhile may be of a lost key
-
-    async def tell() -> None:
-        with suppress(Unavailable):
-            await presence.read_own()
-        await parts.redis.tell_revoked()
-
-    async def watch(_: web.Application) -> AsyncIterator[None]:
-        presence.on_everything(everything_revoked)
-        parts.database.tell_revoked_with(tell)
-        work = (
-            presence.watch(),
-            parts.redis.hear_revoked(presence.ring),
-            ring.watch(),
-            watch_schemes(parts.hasher, parts.database),
-        )
-        tasks = [asyncio.create_task(item) for item in work]
-        yield
-        await _end(tasks)
-
-    return watch
-
-
-async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Cancel until they have ended: redis-py can lose a cancellation while it connects."""
-    while pending := [task for task in tasks if not task.done()]:
-        for task in pending:
-            task.cancel()
-        await asyncio.wait(pending, timeout=0.2)
 
 
 def _sign_in_rules(settings: Settings) -> SignInRules:

@@ -114,7 +114,7 @@ async def test_two_servers_refuse_nobody_while_their_key_is_rotated_under_load(
     await asyncio.gather(*calling)
 
     assert len(keys) == 2
-    assert len(told) > 100
+    assert len(told) > 20
     assert set(told) == {200}
 
 

@@ -200,7 +200,7 @@ async def test_a_token_ends_with_its_session_or_its_person(
         async with api.get("/api/v1/auth/me", headers=bearer(signed_in)) as answer:
             assert answer.status == 200
         await owner.execute(ending)
-        await asyncio.sleep(1)  # as long as a process may go on believing what it remembers
+        await asyncio.sleep(1.5)  # longer than a process may go on believing what it remembers
         async with api.get("/api/v1/auth/me", headers=bearer(signed_in)) as answer:
             assert answer.status == 401, ending
             assert (await answer.json())["error"]["code"] == "INVALID_TOKEN"
