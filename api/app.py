@@ -44,6 +44,7 @@ from api.passwords.handlers import routes as password_routes
 from api.passwords.pages import pages as password_pages
 from api.passwords.policy import PasswordPolicy
 from api.passwords.service import PasswordService
+from api.proofs import Proofs
 from api.proxies import ProxyWatch
 from api.reading import LARGE
 from api.routing import Endpoint, Router, Routes
@@ -203,13 +204,14 @@ def _publish_credentials(
     database, keys, metrics = parts.database, parts.keys, parts.metrics
     current = CurrentPassword(database=database, hasher=parts.hasher, attempts=attempts)
     app[ACCOUNT] = AccountService(database=database, current=current, metrics=metrics)
-    app[EMAILS] = EmailService(database=database, keys=keys, attempts=attempts, metrics=metrics)
+    proofs = Proofs(database=database, keys=keys, attempts=attempts)
+    app[EMAILS] = EmailService(database=database, proofs=proofs, metrics=metrics)
     app[EMAIL_CHANGES] = EmailChangeService(
-        database=database, keys=keys, attempts=attempts, current=current, metrics=metrics
+        database=database, keys=keys, proofs=proofs, current=current, metrics=metrics
     )
     app[PASSWORDS] = PasswordService(
         database=database,
-        keys=keys,
+        proofs=proofs,
         hasher=parts.hasher,
         policy=policy,
         attempts=attempts,

@@ -32,7 +32,7 @@ _GOOD = """
 """
 
 # Only our own condition is put in, here and below.
-OPEN = f"""
+BY_ID = f"""
 SELECT changes.id, changes.user_id, changes.old_email, changes.new_email
 FROM email_changes AS changes, users WHERE changes.id = $1 AND {_GOOD}
 """  # noqa: S608
@@ -135,9 +135,9 @@ class EmailChanges:
         )
         return change_id if added else None
 
-    async def open(self, change_id: UUID) -> Change | None:
+    async def by_id(self, change_id: UUID) -> Change | None:
         """Return a change that can be confirmed; None when it ended or its person did."""
-        row = await self._connection.fetchrow(OPEN, change_id)
+        row = await self._connection.fetchrow(BY_ID, change_id)
         return Change(*row.values()) if row else None
 
     async def offer(self, change_id: UUID, *, token_mac: bytes, code_mac: bytes) -> None:

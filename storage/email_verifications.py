@@ -46,6 +46,11 @@ WHERE id = (
 RETURNING id, code_mac
 """
 
+UNCOUNT_GUESS = """
+UPDATE email_verification_tokens SET wrong_codes = wrong_codes - 1, updated_at = now()
+WHERE id = $1 AND wrong_codes > 0
+"""
+
 SPEND = """
 UPDATE email_verification_tokens SET spent_at = now(), updated_at = now()
 WHERE id = $1 AND spent_at IS NULL AND expires_at > now()
@@ -109,6 +114,10 @@ class EmailVerifications:
         """Count a guess at the newest code of an address; None when there is nothing to guess."""
         row = await self._connection.fetchrow(COUNT_GUESS, email, MAX_WRONG_CODES)
         return Guess(*row.values()) if row else None
+
+    async def uncount_guess(self, token_id: UUID) -> None:
+        """Give a guess back that was right."""
+        await self._connection.execute(UNCOUNT_GUESS, token_id)
 
     async def spend(self, token_id: UUID) -> bool:
         """Spend a token; False when somebody was faster."""

@@ -149,7 +149,7 @@ async def send_account_deleted(job: SendAccountDeleted, promise: Promise, tools:
 async def send_email_change(job: SendEmailChange, promise: Promise, tools: Tools) -> None:
     """Ask a new address to confirm; nothing when somebody lives there or the wish has ended."""
     async with tools.database.transaction() as storage:
-        change = await storage.email_changes.open(job.change_id)
+        change = await storage.email_changes.by_id(job.change_id)
         if change is None or await storage.users.id_of(change.new_email):
             return
         letter = await _proof_of_new_address(change, promise, storage, tools)

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from api.attempts import Attempts, Secret
+from api.attempts import Secret
 from api.context import Call, Principal
 from api.emails.service import Verification, VerificationFailed
 from api.passwords.current import ChangedMeanwhile, CurrentPassword
 from api.problems import Invalid
+from api.proofs import LetterKind, Proofs
 from ops.crypto import KeyRing
 from ops.errors import Kind, Problem
 from ops.metrics import Metrics
@@ -16,7 +17,7 @@ from storage.email_changes import Change
 from storage.jobs import SendEmailChange, SendEmailChanged, SendReset
 from storage.repositories import Storage
 from storage.sessions import EndReason
-from storage.tokens import TokenKind, digests, is_right
+from storage.tokens import TokenKind, digests
 
 
 class UndoFailed(Problem, kind=Kind.MALFORMED, code="BAD_REQUEST"):
@@ -38,6 +39,15 @@ class Undo:
     token: str = field(repr=False)
 
 
+_LETTER = LetterKind(
+    kind=TokenKind.EMAIL_CHANGE,
+    secret=Secret.CHANGE_CODE,
+    kept=lambda storage: storage.email_changes,
+    refused="email_change.refused",
+    problem=VerificationFailed,
+)
+
+
 class EmailChangeService:
     """Changes addresses."""
 
@@ -46,13 +56,13 @@ class EmailChangeService:
         *,
         database: Database,
         keys: KeyRing,
-        attempts: Attempts,
+        proofs: Proofs,
         current: CurrentPassword,
         metrics: Metrics,
     ) -> None:
         self._database = database
         self._keys = keys
-        self._attempts = attempts
+        self._proofs = proofs
         self._current = current
         self._metrics = metrics
 
@@ -87,37 +97,11 @@ class EmailChangeService:
         Raises VerificationFailed, always for the same reason; TooMany after too many codes;
         EmailTaken when somebody else came to live there meanwhile, which spends nothing.
         """
-        change = await self._wish(given, call)
+        stages = self._metrics.email_changes
+        change = await self._proofs.find(_LETTER, given, call, stages=stages)
         async with self._database.transaction(call.actor) as storage:
             await self._move(storage, change)
-        self._metrics.email_changes.labels("confirmed").inc()
-
-    async def _wish(self, given: Verification, call: Call) -> Change:
-        """Return the change that is confirmed without spending it."""
-        if given.token:
-            return await self._open(given, call)
-        async with self._attempts.guessing(Secret.CHANGE_CODE, given.email, call):
-            return await self._open(given, call)
-
-    async def _open(self, given: Verification, call: Call) -> Change:
-        async with self._database.transaction(call.actor) as storage:
-            change = await self._found(storage, given)
-            if change is None:
-                await storage.audit.note("email_change.refused", outcome=Outcome.FAILURE)
-        if change is None:
-            self._metrics.email_changes.labels("refused").inc()
-            raise VerificationFailed
-        return change
-
-    async def _found(self, storage: Storage, given: Verification) -> Change | None:
-        kind = TokenKind.EMAIL_CHANGE
-        if given.token:
-            return await storage.email_changes.by_token(digests(self._keys, kind, given.token))
-        guess = await storage.email_changes.count_guess(given.email)
-        if not is_right(guess, given.code, keys=self._keys, kind=kind) or guess is None:
-            return None
-        await storage.email_changes.uncount_guess(guess.id)
-        return await storage.email_changes.open(guess.id)
+        stages.labels("confirmed").inc()
 
     @staticmethod
     async def _move(storage: Storage, change: Change) -> None:

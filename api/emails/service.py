@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from api.attempts import Attempts, Secret
+from api.attempts import Secret
 from api.context import Call
-from ops.crypto import KeyRing
+from api.proofs import LetterKind, Proofs
 from ops.errors import Kind, Problem
 from ops.metrics import Metrics
 from storage.audit import Outcome
@@ -12,9 +12,7 @@ from storage.database import Database
 from storage.email_verifications import Proof
 from storage.jobs import NOBODY, SendVerification
 from storage.repositories import Storage
-from storage.tokens import TokenKind, digests, is_right
-
-_KIND = TokenKind.EMAIL_VERIFICATION
+from storage.tokens import TokenKind
 
 
 class VerificationFailed(Problem, kind=Kind.MALFORMED, code="BAD_REQUEST"):
@@ -37,15 +35,21 @@ class Unproved:
     email: str
 
 
+_LETTER = LetterKind(
+    kind=TokenKind.EMAIL_VERIFICATION,
+    secret=Secret.VERIFICATION_CODE,
+    kept=lambda storage: storage.email_verifications,
+    refused="verification.refused",
+    problem=VerificationFailed,
+)
+
+
 class EmailService:
     """Verifies addresses."""
 
-    def __init__(
-        self, *, database: Database, keys: KeyRing, attempts: Attempts, metrics: Metrics
-    ) -> None:
+    def __init__(self, *, database: Database, proofs: Proofs, metrics: Metrics) -> None:
         self._database = database
-        self._keys = keys
-        self._attempts = attempts
+        self._proofs = proofs
         self._metrics = metrics
 
     async def resend(self, given: Unproved, call: Call) -> None:
@@ -61,38 +65,13 @@ class EmailService:
         A wrong code counts, also when it was guessed at the same time as others: after five the
         letter's code is worthless, and the address has to wait (TooMany).
         """
-        proof = await self._proof(given, call)
+        stages = self._metrics.verifications
+        proof = await self._proofs.find(_LETTER, given, call, stages=stages)
         async with self._database.transaction(call.actor) as storage:
             verified = await self._apply(storage, proof)
-        self._metrics.verifications.labels("verified" if verified else "refused").inc()
+        stages.labels("verified" if verified else "refused").inc()
         if not verified:
             raise VerificationFailed
-
-    async def _proof(self, given: Verification, call: Call) -> Proof:
-        """Return what a token or code proves without spending it."""
-        if given.token:
-            return await self._good(given, call)
-        async with self._attempts.guessing(Secret.VERIFICATION_CODE, given.email, call):
-            return await self._good(given, call)
-
-    async def _good(self, given: Verification, call: Call) -> Proof:
-        async with self._database.transaction(call.actor) as storage:
-            proof = await self._found(storage, given)
-            if proof is None:
-                await storage.audit.note("verification.refused", outcome=Outcome.FAILURE)
-        if proof is None:
-            self._metrics.verifications.labels("refused").inc()
-            raise VerificationFailed
-        return proof
-
-    async def _found(self, storage: Storage, given: Verification) -> Proof | None:
-        if given.token:
-            macs = digests(self._keys, _KIND, given.token)
-            return await storage.email_verifications.by_token(macs)
-        guess = await storage.email_verifications.count_guess(given.email)
-        if not is_right(guess, given.code, keys=self._keys, kind=_KIND) or guess is None:
-            return None
-        return await storage.email_verifications.by_id(guess.id)
 
     @staticmethod
     async def _apply(storage: Storage, proof: Proof) -> bool:

@@ -10,18 +10,15 @@ from api.passwords.current import ChangedMeanwhile, CurrentPassword
 from api.passwords.hasher import Hasher
 from api.passwords.policy import PasswordPolicy
 from api.problems import Invalid
-from ops.crypto import KeyRing
+from api.proofs import LetterKind, Proofs
 from ops.errors import Kind, Problem
 from ops.metrics import Metrics
-from storage.audit import Outcome
 from storage.database import Database
 from storage.jobs import NOBODY, SendPasswordChanged, SendReset
 from storage.password_resets import Permit
 from storage.repositories import Storage
 from storage.sessions import EndReason
-from storage.tokens import TokenKind, digests, is_right
-
-_KIND = TokenKind.PASSWORD_RESET
+from storage.tokens import TokenKind
 
 
 class ResetFailed(Problem, kind=Kind.MALFORMED, code="BAD_REQUEST"):
@@ -53,6 +50,15 @@ class PasswordChange:
     new_password: str = field(repr=False)
 
 
+_LETTER = LetterKind(
+    kind=TokenKind.PASSWORD_RESET,
+    secret=Secret.RESET_CODE,
+    kept=lambda storage: storage.password_resets,
+    refused="password_reset.refused",
+    problem=ResetFailed,
+)
+
+
 class PasswordService:
     """Changes passwords."""
 
@@ -60,7 +66,7 @@ class PasswordService:
         self,
         *,
         database: Database,
-        keys: KeyRing,
+        proofs: Proofs,
         hasher: Hasher,
         policy: PasswordPolicy,
         attempts: Attempts,
@@ -69,7 +75,7 @@ class PasswordService:
         metrics: Metrics,
     ) -> None:
         self._database = database
-        self._keys = keys
+        self._proofs = proofs
         self._hasher = hasher
         self._policy = policy
         self._attempts = attempts
@@ -91,7 +97,8 @@ class PasswordService:
         Raises ResetFailed, always for the same reason; TooMany after too many codes; Invalid for a
         weak password, which costs neither the letter nor a guess.
         """
-        permit = await self._permit(given, call)
+        stages = self._metrics.resets
+        permit = await self._proofs.find(_LETTER, given, call, stages=stages)
         personal = (permit.email, permit.first_name, permit.last_name)
         self._policy.check(given.new_password, personal=personal, field="newPassword")
         password_hash = await self._hasher.hash(given.new_password)
@@ -104,34 +111,8 @@ class PasswordService:
                 agent_mac=self._devices.agent_macs(call.user_agent)[0],
             )
         await self._attempts.forgive(Secret.PASSWORD, permit.email)
-        self._metrics.resets.labels("done").inc()
+        stages.labels("done").inc()
         self._metrics.sessions_revoked.labels(EndReason.PASSWORD_RESET).inc(count)
-
-    async def _permit(self, given: Reset, call: Call) -> Permit:
-        """Return what a token or code permits without spending it; raise ResetFailed, TooMany."""
-        if given.token:
-            return await self._good(given, call)
-        async with self._attempts.guessing(Secret.RESET_CODE, given.email, call):
-            return await self._good(given, call)
-
-    async def _good(self, given: Reset, call: Call) -> Permit:
-        async with self._database.transaction(call.actor) as storage:
-            permit = await self._found(storage, given)
-            if permit is None:
-                await storage.audit.note("password_reset.refused", outcome=Outcome.FAILURE)
-        if permit is None:
-            self._metrics.resets.labels("refused").inc()
-            raise ResetFailed
-        return permit
-
-    async def _found(self, storage: Storage, given: Reset) -> Permit | None:
-        if given.token:
-            return await storage.password_resets.by_token(digests(self._keys, _KIND, given.token))
-        guess = await storage.password_resets.count_guess(given.email)
-        if not is_right(guess, given.code, keys=self._keys, kind=_KIND) or guess is None:
-            return None
-        await storage.password_resets.uncount_guess(guess.id)
-        return await storage.password_resets.by_id(guess.id)
 
     @staticmethod
     async def _apply(storage: Storage, permit: Permit, password_hash: str) -> int:
