@@ -232,7 +232,7 @@ def _rates(settings: Settings) -> dict[Policy, Rate | None]:
         Policy.ANONYMOUS: settings.rate_limit_anonymous,
         Policy.AUTHENTICATED: settings.rate_limit_authenticated,
         Policy.PREMIUM: settings.rate_limit_premium,
-        Policy.SESSION: settings.rate_limit_authenticated,
+        Policy.REFRESH: settings.rate_limit_refresh,
         Policy.AUTH_FAILURES: settings.rate_limit_auth_failures,
     }
 

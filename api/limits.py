@@ -45,8 +45,8 @@ class Policy(StrEnum):
     ANONYMOUS = "anonymous"
     AUTHENTICATED = "authenticated"
     PREMIUM = "premium"
-    # Refreshing, counted per session: many people can stand behind one address.
-    SESSION = "session"
+    # Counted per session: many people can stand behind one address.
+    REFRESH = "refresh"
     AUTH_FAILURES = "auth"
 
 

@@ -71,7 +71,7 @@ class SessionService:
 
     async def limit(self, claims: RefreshClaims) -> Decision | None:
         """Count a refresh under its session, since many people can stand behind one address."""
-        return await self._limits.general(Policy.SESSION, str(claims.session_id))
+        return await self._limits.general(Policy.REFRESH, str(claims.session_id))
 
     async def refresh(self, claims: RefreshClaims, call: Call) -> Pair:
         """Return the next tokens of a session, or its live ones to whoever lost them.

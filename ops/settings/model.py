@@ -210,6 +210,9 @@ class Settings:
     rate_limit_premium: Rate | None = setting(
         kinds.rate, "5000/1h", "requests per signed-in user of plan premium, or off", section="Auth"
     )
+    rate_limit_refresh: Rate | None = setting(
+        kinds.rate, "6000/5m", "refreshes per session, or off", section="Auth"
+    )
     rate_limit_auth_failures: Rate | None = setting(
         kinds.rate,
         "5/15m",

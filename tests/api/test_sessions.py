@@ -228,3 +228,18 @@ async def test_refreshes_racing_with_a_logout_leave_nothing_alive(
             assert (await refresh(api, item[1]["data"]["refreshToken"]))[0] == 401
             async with api.get("/api/v1/auth/me", headers=bearer(item[1]["data"])) as answer:
                 assert answer.status == 401
+
+
+async def test_refreshes_are_counted_per_session_and_not_per_address(serve: Serve) -> None:
+    api = await serve(rate_limit_refresh="3/1m", rate_limit_anonymous="3/1m")
+    token = (await register(api))["refreshToken"]
+    other = (await register(api))["refreshToken"]
+    statuses = []
+    for _ in range(4):
+        status, told = await refresh(api, token)
+        statuses.append(status)
+        token = told.get("refreshToken", token)
+
+    assert statuses == [200, 200, 200, 429]
+    assert told["retryAfter"] > 0
+    assert (await refresh(api, other))[0] == 200
