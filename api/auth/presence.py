@@ -28,7 +28,14 @@ _LONGEST_GAP = 15.0
 _MAX_ROWS = 5_000
 _MAX_SESSIONS = 20_000
 
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
 _log = get_logger()
+
+
+def _now() -> float:
+    """Return seconds on a clock that also runs while the machine sleeps, where there is one."""
+    return time.clock_gettime(_CLOCK)
 
 
 class Presence:
@@ -42,10 +49,10 @@ class Presence:
         self._seen: frozenset[UUID] = frozenset()
         # Raised whenever everything is forgotten, so that a look-up under way is not remembered.
         self._era = 0
-        self._read_at = -_FRESH_SECONDS
+        self._read_at = 0.0
         self._bell = asyncio.Event()
         self._on_everything: Callable[[], Awaitable[None]] | None = None
-        metrics.revocations_age.set_function(lambda: time.monotonic() - self._read_at)
+        metrics.revocations_age.set_function(lambda: _now() - self._read_at)
 
     def on_everything(self, then: Callable[[], Awaitable[None]]) -> None:
         """Await `then` when everything was revoked, as after the loss of a signing key."""
@@ -53,7 +60,7 @@ class Presence:
 
     def known(self, session_id: UUID) -> Holder | None:
         """Return who is behind a session, as far as this process remembers; None: look."""
-        if time.monotonic() - self._read_at > _FRESH_SECONDS:
+        if _now() - self._read_at > _FRESH_SECONDS:
             return None
         holder = self._holders.get(session_id)
         return holder if holder and holder.expires_at.timestamp() > time.time() else None
@@ -74,7 +81,7 @@ class Presence:
 
         Whoever was away for long, frozen or cut off, cannot know what was missed: everything goes.
         """
-        started = time.monotonic()
+        started = _now()
         missed = started - self._read_at > _LONGEST_GAP
         recent = await self._recent(_LOOK_BACK)
         # All of them each time, not only the new ones: a look-up that was under way when a row was
