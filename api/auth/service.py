@@ -105,7 +105,7 @@ class AuthService:
             async with self._database.transaction(call.actor) as storage:
                 signed_in = await self._register(storage, new, password_hash, call)
         except EmailTaken:
-            self._metrics.signups.labels("password", "taken").inc()
+            await self._note_taken(call)
             raise
         self._metrics.signups.labels("password", "registered").inc()
         if signed_in:
@@ -149,6 +149,11 @@ class AuthService:
             await storage.idempotency.keep({"neutral": "yes"})
             return None
         return await self._opener.open(storage, user_id, call, device_id=None)
+
+    async def _note_taken(self, call: Call) -> None:
+        async with self._database.transaction(call.actor) as storage:
+            await storage.audit.note("user.registration_refused", outcome=Outcome.FAILURE)
+        self._metrics.signups.labels("password", "taken").inc()
 
     async def _register_silently(self, new: NewUser, password_hash: str, call: Call) -> None:
         """Create a person or write to the one who is there: the same answer, the same work."""

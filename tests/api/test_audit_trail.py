@@ -61,7 +61,7 @@ def by_stranger(door: str, status: int, *noted: str, **body: Any) -> Case:
 # A value in <> is made for the call: a letter's token, a session. Minus: a failure; excl.: denied.
 CASES = [
     by_stranger("POST /register", 201, "+user.registered", "+session.opened", **new_user()),
-    by_stranger("POST /register", 409, **new_user(email=ADA)),
+    by_stranger("POST /register", 409, "-user.registration_refused", **new_user(email=ADA)),
     by_stranger("POST /register", 400, **new_user(password="password")),
     by_stranger("POST /login", 200, "+session.opened", email=ADA, password=PASSWORD),
     by_stranger("POST /login", 401, "-session.refused", email=ADA, password="x"),
