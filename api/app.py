@@ -118,7 +118,7 @@ async def make_app(parts: Parts, *, also: Sequence[Routes] = ()) -> web.Applicat
     )
     app[TRANSPORT] = Transport(
         base_url=settings.base_url,
-        origins=settings.allowed_origins,
+        origins=(*settings.allowed_origins, *_loopback_origins(settings)),
         seconds=settings.refresh_token_ttl,
     )
     _publish_services(app, parts, tokens, limits)
@@ -219,6 +219,13 @@ def _publish_credentials(
         devices=DeviceTokens(keys),
         metrics=metrics,
     )
+
+
+def _loopback_origins(settings: Settings) -> tuple[str, ...]:
+    """Return the other names of this machine while PUBLIC_URL does not say which one is meant."""
+    if settings.public_url:
+        return ()
+    return tuple(f"http://{host}:{settings.port}" for host in ("127.0.0.1", "[::1]"))
 
 
 def _sign_in_rules(settings: Settings) -> SignInRules:

@@ -186,3 +186,20 @@ async def test_the_device_cookie_lets_its_owner_in_while_others_guess(serve: Ser
         assert answer.status == 429  # bearer mode reads no cookies
     async with api.post("/api/v1/auth/login", json=right, headers=sent | CHOSEN) as answer:
         assert answer.status == 200
+
+
+async def test_while_no_public_url_is_set_every_name_of_this_machine_is_our_own(
+    serve: Serve,
+) -> None:
+    api, public = await serve(), await serve(public_url="http://localhost:3000")
+
+    async def status(client: aiohttp.ClientSession, origin: str) -> int:
+        chosen = {"X-Auth-Transport": "cookie", "Origin": origin}
+        body = new_user()
+        async with client.post("/api/v1/auth/register", json=body, headers=chosen) as answer:
+            return answer.status
+
+    for name in ("localhost", "127.0.0.1", "[::1]"):
+        assert await status(api, f"http://{name}:3000") == 201
+    assert await status(api, "http://127.0.0.1:3001") == 403
+    assert await status(public, "http://127.0.0.1:3000") == 403
