@@ -11,8 +11,7 @@ from enum import StrEnum
 
 from api.addresses import site_of
 from api.context import Call
-from api.limits import Limits
-from api.problems import TooMany
+from api.limits import Decision, Limits, Policy, TooMany
 from ops.crypto import KeyRing
 from ops.errors import Unavailable
 from ops.metrics import Metrics
@@ -85,9 +84,16 @@ class Attempts:
                 self._digest(secret, account), limit=self._rate.limit, seconds=self._rate.seconds
             )
         if not found.allowed:
-            self._metrics.rate_limited.labels("account").inc()
+            self._metrics.rate_limited.labels(Policy.ACCOUNT).inc()
             raise TooMany(
-                f"Too many attempts. Try again in {found.wait} seconds.", retry_after=found.wait
+                Decision(
+                    policy=Policy.ACCOUNT,
+                    rate=self._rate,
+                    allowed=False,
+                    remaining=0,
+                    wait=found.wait,
+                    reset=found.wait,
+                )
             )
 
     async def _give_back(self, secret: Secret, account: str, caller: str) -> None:

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from aiohttp import web
 
-from api.problems import TooMany
+from ops.errors import Kind, Problem
 from ops.metrics import Metrics
 from ops.settings import Rate
 from storage.redis import Redis, RedisAway
@@ -48,6 +48,8 @@ class Policy(StrEnum):
     # Counted per session: many people can stand behind one address.
     REFRESH = "refresh"
     AUTH_FAILURES = "auth"
+    # Failures at one account over all addresses, counted in PostgreSQL (api/attempts.py).
+    ACCOUNT = "account"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +76,17 @@ class Decision:
     def raise_if_refused(self) -> None:
         """Raise TooMany, saying how long to wait, unless the caller may go on."""
         if not self.allowed:
-            wait = max(1, math.ceil(self.wait))
-            raise TooMany(f"Too many requests. Try again in {wait} seconds.", retry_after=wait)
+            raise TooMany(self)
+
+
+class TooMany(Problem, kind=Kind.TOO_MANY, code="RATE_LIMIT_EXCEEDED"):
+    """Too many requests. Wait as long as Retry-After says."""
+
+    def __init__(self, decision: Decision) -> None:
+        wait = max(1, math.ceil(decision.wait))
+        super().__init__(f"Too many requests. Try again in {wait} seconds.", retry_after=wait)
+        # Which limit it was: told in the headers in place of the general one.
+        self.decision = decision
 
 
 class Limits:

@@ -17,6 +17,7 @@ from api.context import CALL, Call
 from api.cors import Cors
 from api.envelope import failure
 from api.keys import DECISION, ROUTE
+from api.limits import TooMany
 from api.problems import (
     BadRequest,
     Internal,
@@ -106,6 +107,8 @@ class Wrapper:
         error: web.HTTPException | None = None,
     ) -> web.Response:
         self.metrics.problems.labels(problem.code).inc()
+        if isinstance(problem, TooMany):
+            request[DECISION] = problem.decision
         if problem.kind is Kind.TOO_LARGE:
             self.metrics.bodies_refused.labels("too_large").inc()
         wants_9457 = "application/problem+json" in request.headers.get(hdrs.ACCEPT, "")

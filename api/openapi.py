@@ -16,6 +16,7 @@ from marshmallow import Schema
 
 from api.access import EmailNotVerified, OpsToken, Public, SignedIn, StepUpRequired
 from api.envelope import STATUSES
+from api.limits import TooMany
 from api.problems import (
     BadRequest,
     Internal,
@@ -23,7 +24,6 @@ from api.problems import (
     InvalidToken,
     NotAcceptable,
     PayloadTooLarge,
-    TooMany,
     TooSlow,
     Unauthorized,
     UnsupportedMediaType,

@@ -48,9 +48,5 @@ class UnsupportedMediaType(Problem, kind=Kind.UNSUPPORTED, code="UNSUPPORTED_MED
     """Send the body as application/json in UTF-8, without Content-Encoding."""
 
 
-class TooMany(Problem, kind=Kind.TOO_MANY, code="RATE_LIMIT_EXCEEDED"):
-    """Too many requests. Wait as long as Retry-After says."""
-
-
 class Internal(Problem, kind=Kind.INTERNAL, code="INTERNAL_ERROR"):
     """An unexpected error occurred. It was logged under the request id of this answer."""

@@ -25,9 +25,10 @@ from api.auth.tokens import SigningRing
 from api.auth.transport import SIGN_IN_HEADERS, TRANSPORT, ForeignOrigin
 from api.context import CALL, Call
 from api.envelope import Answer
+from api.limits import TooMany
 from api.passwords.current import NoPassword
 from api.passwords.hasher import HasherBusy
-from api.problems import InvalidToken, TooMany
+from api.problems import InvalidToken
 from api.routing import BASE, MIRRORED, Routes
 from storage.users import EmailTaken, User
 

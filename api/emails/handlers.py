@@ -8,9 +8,9 @@ from api.emails.changes import EmailChange, EmailChangeService, Undo, UndoFailed
 from api.emails.schemas import EmailChangeSchema, UndoSchema, UnprovedSchema, VerificationSchema
 from api.emails.service import EmailService, Unproved, Verification, VerificationFailed
 from api.envelope import Answer
+from api.limits import TooMany
 from api.passwords.current import ChangedMeanwhile, NoPassword
 from api.passwords.hasher import HasherBusy
-from api.problems import TooMany
 from api.routing import BASE, Routes
 from storage.users import EmailTaken
 

@@ -5,6 +5,7 @@ from aiohttp import web
 from api.access import Public, SignedIn, principal_of
 from api.context import CALL
 from api.envelope import Answer
+from api.limits import TooMany
 from api.passwords.current import ChangedMeanwhile, NoPassword
 from api.passwords.hasher import HasherBusy
 from api.passwords.schemas import ForgottenSchema, PasswordChangeSchema, ResetSchema
@@ -15,7 +16,6 @@ from api.passwords.service import (
     Reset,
     ResetFailed,
 )
-from api.problems import TooMany
 from api.routing import BASE, Routes
 
 PASSWORDS = web.AppKey("passwords", PasswordService)

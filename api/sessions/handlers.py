@@ -13,7 +13,8 @@ from api.auth.transport import TRANSPORT, TRANSPORT_HEADERS, ForeignOrigin
 from api.context import CALL
 from api.envelope import Answer
 from api.keys import DECISION
-from api.problems import Invalid, InvalidToken, TooMany, Unauthorized
+from api.limits import TooMany
+from api.problems import Invalid, InvalidToken, Unauthorized
 from api.routing import BASE, MIRRORED, Routes
 from api.sessions.schemas import RefreshSchema, SessionSchema, TokensSchema
 from api.sessions.service import Refresh, SessionNotFound, SessionService

@@ -176,3 +176,24 @@ async def test_an_hour_without_failures_is_forgiven(serve: Serve, owner: Any) ->
 
     found = [(await attempt(api, "ada@example.com", **via(50 + n)))[0] for n in range(5)]
     assert found == [401] * 5
+
+
+async def test_the_headers_of_a_refusal_tell_which_limit_it_was(serve: Serve) -> None:
+    api = await serve(**BEHIND_A_PROXY)
+    credentials = {"email": "ada@example.com", "password": "wrong"}
+    for number in range(5):
+        await attempt(api, "ada@example.com", **via(number))
+    for _ in range(5):
+        await attempt(api, "bob@example.com", **via(99))
+
+    async with api.post(LOGIN, json=credentials, headers=via(50)) as answer:
+        by_account = answer.headers
+    async with api.post(LOGIN, json=credentials, headers=via(99)) as answer:
+        by_address = answer.headers
+
+    assert by_account["RateLimit-Policy"] == '"account";q=5;w=900'
+    assert by_account["RateLimit"] == '"account";r=0;t=1'
+    assert by_account["Retry-After"] == "1"
+    assert by_address["RateLimit-Policy"] == '"auth";q=5;w=900'
+    assert by_address["X-RateLimit-Remaining"] == "0"
+    assert int(by_address["Retry-After"]) > 60
