@@ -119,6 +119,17 @@ async def test_problems_come_as_rfc_9457_when_asked_for(api: aiohttp.ClientSessi
     assert told["type"].endswith("#VALIDATION_ERROR")
 
 
+async def test_problems_of_rfc_9457_tell_when_to_try_again(serve: Serve) -> None:
+    api = await serve(rate_limit_anonymous="1/15m")
+    headers = {"Accept": "application/problem+json"}
+    for _ in range(2):
+        async with api.post(REGISTER, json={}, headers=headers) as answer:
+            told = await answer.json(content_type="application/problem+json")
+
+    assert answer.status == told["status"] == 429
+    assert told["retryAfter"] == int(answer.headers["Retry-After"]) > 0
+
+
 async def test_sane_request_ids_are_kept_and_others_replaced(api: aiohttp.ClientSession) -> None:
     async with api.get("/health", headers={"X-Request-Id": "my-id.1"}) as answer:
         assert answer.headers["X-Request-Id"] == "my-id.1"
@@ -136,6 +147,9 @@ async def test_every_answer_carries_the_security_headers(api: aiohttp.ClientSess
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert "default-src 'none'" in headers["Content-Security-Policy"]
         assert headers["Referrer-Policy"] == "no-referrer"
+        assert headers["X-Frame-Options"] == "DENY"
+        assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+        assert headers["X-Request-Id"]
         assert headers["Server"] == "ostiary"
         assert "unsafe" not in headers["Content-Security-Policy"]
 
@@ -146,9 +160,12 @@ async def test_hsts_is_for_production_only(serve: Serve) -> None:
         public_url="https://auth.example.com",
         smtp_url="smtp://localhost:2525",
     )
+    development = await serve()
 
     async with production.get("/health") as answer:
         assert "max-age=" in answer.headers["Strict-Transport-Security"]
+    async with development.get("/health") as answer:
+        assert "Strict-Transport-Security" not in answer.headers
     async with production.get("/dev/mailbox") as answer:
         assert answer.status == 404
 

@@ -12,6 +12,15 @@ from tests.workers.conftest import Hold, Put
 from workers.sessions import clean_up_sessions
 from workers.toolbox import Tools
 
+# How long what ended is kept.
+_KEPT = {
+    "devices": timedelta(days=180),
+    "sessions": timedelta(days=30),
+    "password_reset_tokens": timedelta(days=30),
+    "email_verification_tokens": timedelta(days=30),
+    "email_changes": timedelta(days=30),
+    "sign_in_failures": timedelta(days=1),
+}
 # $1 is a key, $2 a person, $3 how long ago it ended.
 _ROWS = {
     "devices": """
@@ -63,3 +72,49 @@ async def test_what_ended_long_ago_is_deleted_and_nothing_else(
     assert after == {table: count + 1 for table, count in before.items()}
     old = "SELECT count(*) FROM revocations WHERE created_at < now() - interval '1 hour'"
     assert await owner.fetchval(old) == 0
+
+
+async def cleaned_up(tools: Tools, put: Put, hold: Hold) -> None:
+    promise = await hold(await put(CleanUpSessions(), handed_over=True))
+    await clean_up_sessions(CleanUpSessions(), promise, tools)
+
+
+async def test_nothing_goes_before_its_day_and_nothing_stays_longer(
+    api: aiohttp.ClientSession, owner: Any, tools: Tools, put: Put, hold: Hold
+) -> None:
+    who = await register(api)
+    for table, kept in _KEPT.items():
+        await owner.execute(f"DELETE FROM {table}")  # noqa: S608
+        for age in (kept - timedelta(minutes=1), kept + timedelta(minutes=1)):
+            await owner.execute(_ROWS[table], uuid4(), who["user"]["id"], age)
+
+    await cleaned_up(tools, put, hold)
+
+    found = await counts(owner)
+    assert {table: found[table] for table in _KEPT} == dict.fromkeys(_KEPT, 1)
+
+
+async def test_a_change_of_address_is_kept_while_its_way_back_is_open(
+    api: aiohttp.ClientSession, owner: Any, tools: Tools, put: Put, hold: Hold
+) -> None:
+    who = await register(api)
+    await owner.execute(_ROWS["email_changes"], uuid4(), who["user"]["id"], timedelta(days=365))
+    await owner.execute("UPDATE email_changes SET undo_expires_at = now() + interval '1 hour'")
+
+    await cleaned_up(tools, put, hold)
+
+    assert await owner.fetchval("SELECT count(*) FROM email_changes") == 1
+
+
+async def test_more_than_one_batch_goes_at_once(
+    api: aiohttp.ClientSession, owner: Any, tools: Tools, put: Put, hold: Hold
+) -> None:
+    await owner.execute("""
+        INSERT INTO sign_in_failures (account, failures, open_at, updated_at)
+        SELECT int4send(number), 1, now(), now() - interval '2 days'
+        FROM generate_series(1, 2500) AS number
+    """)
+
+    await cleaned_up(tools, put, hold)
+
+    assert await owner.fetchval("SELECT count(*) FROM sign_in_failures") == 0
