@@ -173,6 +173,19 @@ async def test_twenty_answers_to_one_letter_verify_once(
     assert await owner.fetchval(events) == 1
 
 
+@pytest.mark.parametrize("change", ["spent_at = now()", "expires_at = now()"])
+async def test_what_was_found_good_and_then_ended_is_not_spent(
+    api: aiohttp.ClientSession, tools: Tools, mailroom: Mailroom, owner: Any, change: str
+) -> None:
+    await register(api)
+    await mailroom.deliver()
+    letter_id = await owner.fetchval("SELECT id FROM email_verification_tokens")
+    await owner.execute(f"UPDATE email_verification_tokens SET {change}")  # noqa: S608
+
+    async with tools.database.transaction() as storage:
+        assert await storage.email_verifications.spend(letter_id) is False
+
+
 async def test_a_right_code_is_no_guess_even_when_the_address_is_taken(
     serve: Serve, mailroom: Mailroom, owner: Any
 ) -> None:

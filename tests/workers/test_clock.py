@@ -153,3 +153,35 @@ def value(tools: Tools, name: str, **labels: str) -> float:
     found = tools.metrics.registry.get_sample_value(name, labels)
     assert found is not None
     return found
+
+
+async def test_what_the_pipeline_left_behind_is_kept_for_its_days_and_no_longer(
+    tools: Tools, owner: Any
+) -> None:
+    await owner.execute("""
+        INSERT INTO outbox (id, queue, name, body, available_at, state, finished_at)
+        SELECT gen_random_uuid(), state, 'x', '{}', now(), state, now() - age
+        FROM (VALUES ('done'), ('dead')) AS states (state),
+            (VALUES (interval '7 days 1 minute'), (interval '6 days 23 hours')) AS ages (age)
+    """)
+    await owner.execute("""
+        WITH ages (age) AS (
+            VALUES (interval '30 days 1 minute'), (interval '29 days 23 hours')
+        ), slots AS (
+            INSERT INTO clock_slots (task, slot, promise_id)
+            SELECT 'x', now() - age, gen_random_uuid() FROM ages
+        )
+        INSERT INTO quarantine (id, queue, reason, size, head, created_at)
+        SELECT gen_random_uuid(), 'x', 'x', 0, '', now() - age FROM ages
+    """)
+    async with tools.database.transaction() as storage:
+        promise_id = await storage.outbox.put(CleanUpPipeline())
+
+    await Runner(tools, {CleanUpPipeline.name: (CleanUpPipeline, clean_up_pipeline)}).run(
+        promise_id
+    )
+
+    rows = await owner.fetch("SELECT state, count(*) FROM outbox WHERE name = 'x' GROUP BY 1")
+    assert dict(map(tuple, rows)) == {"done": 1, "dead": 2}  # the dead wait for somebody to look
+    assert await owner.fetchval("SELECT count(*) FROM clock_slots") == 1
+    assert await owner.fetchval("SELECT count(*) FROM quarantine") == 1

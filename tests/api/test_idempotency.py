@@ -1,0 +1,59 @@
+"""Idempotency keys at their edges: whom they belong to, for how long, and who may finish them."""
+
+from dataclasses import replace
+from typing import Any
+
+import aiohttp
+import pytest
+
+from storage.actor import SYSTEM
+from storage.idempotency import ClaimLost
+from tests.api.flows import post
+from tests.factories import new_user
+from workers.toolbox import Tools
+
+_KEY = {"Idempotency-Key": "order-1"}
+
+
+async def test_a_claim_left_behind_is_not_taken_over_by_another_body(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    await post(api, "register", headers=_KEY, **new_user())
+    await owner.execute("UPDATE idempotency_keys SET result = NULL, lease_until = now()")
+
+    status, told = await post(api, "register", headers=_KEY, **new_user())
+
+    assert (status, told["error"]["code"]) == (422, "UNPROCESSABLE_ENTITY")
+    assert await owner.fetchval("SELECT count(*) FROM users") == 1
+
+
+async def test_a_key_is_good_for_a_day_and_then_for_something_else(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    await post(api, "register", headers=_KEY, **new_user())
+    left = "SELECT extract(epoch FROM expires_at - now())::float8 FROM idempotency_keys"
+    seconds = await owner.fetchval(left)
+    await owner.execute("UPDATE idempotency_keys SET expires_at = now()")
+
+    status, _ = await post(api, "register", headers=_KEY, **new_user())
+
+    assert 86_400 - 60 < seconds <= 86_400
+    assert status == 201
+
+
+async def test_a_request_whose_lease_ran_out_cannot_finish_what_another_took_over(
+    tools: Tools, owner: Any
+) -> None:
+    async with tools.database.reading() as storage:
+        slow = await storage.idempotency.claim(b"key", secret=b"one", body_mac=b"body")
+    await owner.execute("UPDATE idempotency_keys SET lease_until = now()")
+    async with tools.database.reading() as storage:
+        await storage.idempotency.claim(b"key", secret=b"one", body_mac=b"body")
+
+    with pytest.raises(ClaimLost):
+        async with tools.database.transaction(replace(SYSTEM, claim=slow)) as storage:
+            await storage.idempotency.keep({"user": "x"})
+    async with tools.database.reading() as storage:
+        await storage.idempotency.release(slow)
+
+    assert await owner.fetchval("SELECT count(*) FROM idempotency_keys WHERE result IS NULL") == 1
