@@ -145,3 +145,23 @@ async def test_guessing_codes_keeps_nobody_from_signing_in(serve: Serve) -> None
 
     assert 429 in found
     assert (await attempt(api, "ada@example.com", PASSWORD, **via(80)))[0] == 200
+
+
+async def test_refusals_repetitions_and_surplus_are_written_down_for_what_they_are(
+    serve: Serve, owner: Any
+) -> None:
+    api, strict = await serve(sessions_per_user="1"), await serve(security_profile="strict")
+    await register(api, email="ada@example.com")
+    long = new_user(email="ada@example.com", password="Correct-Horse-9-Battery")
+
+    assert await login(api, "ada@example.com") == 200
+    assert (await post(strict, "register", **long))[0] == 202
+    await owner.execute("UPDATE users SET is_active = false")
+    assert await login(api, "ada@example.com") == 403
+
+    noted = await owner.fetch("SELECT action, outcome FROM audit_inbox")
+    assert {tuple(row) for row in noted} >= {
+        ("session.surplus_ended", "success"),
+        ("user.registration_repeated", "success"),
+        ("session.refused", "denied"),
+    }
