@@ -263,3 +263,27 @@ async def test_a_form_that_means_two_things_or_none_is_refused(
         assert "The form" in await answer.text()
 
     assert await owner.fetchval("SELECT count(*) FROM outbox") == 0
+
+
+@pytest.mark.parametrize("mark", [".", ":", "/", "@", "\\"])
+async def test_a_name_makes_no_mail_program_show_a_link(
+    api: aiohttp.ClientSession, mailroom: Mailroom, mark: str
+) -> None:
+    await register(api, firstName=f"go{mark}evil")
+
+    letter = await mailroom.one("welcome")
+
+    for kind in ("plain", "html"):
+        assert "go evil" in text_of(letter, kind)
+        assert f"go{mark}evil" not in text_of(letter, kind)
+
+
+async def test_what_a_browser_calls_itself_is_kept_in_part_only(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    address = (await register(api))["user"]["email"]
+    agent = {"User-Agent": "x" * 5_000}
+
+    await post(api, "login", headers=agent, email=address, password=PASSWORD)
+
+    assert await owner.fetchval("SELECT max(length(user_agent)) FROM sessions") == 300
