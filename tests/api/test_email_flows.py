@@ -260,3 +260,30 @@ async def test_every_letter_of_a_change_is_written_once(
     again = await mailroom.deliver()
 
     assert [kind_of(item) for item in again] == []
+
+
+async def test_the_new_address_may_be_a_strangers_and_learns_no_name(
+    api: aiohttp.ClientSession, mailroom: Mailroom
+) -> None:
+    mine = await proved(api, mailroom, firstName="Ada", lastName="Lovelace")
+    await wish(api, mine)
+
+    letter = await mailroom.one("confirm_change")
+
+    assert letter["To"].addresses[0].display_name == ""
+    for kind in ("plain", "html"):
+        assert "Ada" not in text_of(letter, kind)
+        assert "Lovelace" not in text_of(letter, kind)
+
+
+async def test_the_old_address_of_a_deleted_account_gets_no_way_back(
+    api: aiohttp.ClientSession, mailroom: Mailroom, owner: Any
+) -> None:
+    mine = await proved(api, mailroom)
+    await wish(api, mine)
+    await post(api, "confirm-email", token=token_of(await mailroom.one("confirm_change")))
+    await owner.execute("UPDATE users SET deleted_at = now()")
+
+    letter = await mailroom.one("email_changed")
+
+    assert "undo-email-change" not in text_of(letter)

@@ -57,3 +57,20 @@ async def test_a_request_whose_lease_ran_out_cannot_finish_what_another_took_ove
         await storage.idempotency.release(slow)
 
     assert await owner.fetchval("SELECT count(*) FROM idempotency_keys WHERE result IS NULL") == 1
+
+
+async def test_a_key_is_good_for_one_path_and_one_caller(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    body = new_user()
+    _, told = await post(api, "register", headers=_KEY, **body)
+    other = new_user()
+
+    async with api.post("/auth/register", json=other, headers=_KEY) as answer:
+        by_another_path = answer.status
+    by_another_caller, _ = await post(api, "register", told["data"], headers=_KEY, **new_user())
+
+    assert by_another_path == 201
+    assert by_another_caller == 201
+    assert await owner.fetchval("SELECT count(*) FROM users") == 3
+    assert await owner.fetchval("SELECT count(*) FROM idempotency_keys") == 3

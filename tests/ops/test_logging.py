@@ -17,6 +17,7 @@ import pytest
 from ops.logging import _Bridge, bound, get_logger, set_up
 from ops.logging.files import Files
 from ops.settings import load
+from storage.tokens import TokenKind
 
 CANARIES = {
     "a password": "password=Canary-Horse-9",
@@ -29,6 +30,10 @@ CANARIES = {
     "a refresh token": "ort_Canary0123456789abcdef.x",
     "a verification token": "GET /verify?next=%2F%3Ft%3Dove_Canary0123456789abcdef",
     "a set-up token": "/setup#osu_Canary0123456789abcdef",
+    **{
+        f"a token that begins with {prefix}": f"seen {prefix}Canary0123456789abcdef there"
+        for prefix in (*TokenKind, "ort_", "odv_")
+    },
     "a JWT": "got eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJDYW5hcnkifQ.Canary_sig refused",
     "an argon2 hash": "$argon2id$v=19$m=19456,t=2,p=1$Canary$Canary",
     "a bcrypt hash": "$2b$12$CanaryCanaryCanaryCanaryCanaryCanaryCanary",
