@@ -22,7 +22,7 @@ from api.auth.service import (
     NewUser,
 )
 from api.auth.tokens import SigningRing
-from api.auth.transport import SIGN_IN_HEADERS, TRANSPORT, ForeignOrigin
+from api.auth.transport import SIGN_IN_HEADERS, TRANSPORT, TRANSPORT_HEADERS, ForeignOrigin
 from api.context import CALL, Call
 from api.envelope import Answer
 from api.limits import TooMany
@@ -107,7 +107,8 @@ async def get_me(request: web.Request) -> User:
     "DELETE",
     "/me",
     access=SignedIn(recent=True),
-    problems=(LastAdmin,),
+    headers=TRANSPORT_HEADERS,
+    problems=(LastAdmin, ForeignOrigin),
 )
 async def delete_me(request: web.Request) -> Answer:
     """Delete one's own account.
@@ -115,9 +116,10 @@ async def delete_me(request: web.Request) -> Answer:
     Ends every session; a letter confirms it. Needs a sign-in or `/auth/step-up` of the last minutes
     (`STEP_UP_TTL`).
     """
+    transport = request.app[TRANSPORT]
+    transport.is_chosen(request)  # a foreign page is refused before anything is done
     await request.app[ACCOUNT].leave(principal_of(request), request[CALL])
-    answer = Answer(message="Account deleted")
-    return request.app[TRANSPORT].take_back(request, answer)
+    return transport.take_back(request, Answer(message="Account deleted"))
 
 
 @routes.add(

@@ -77,12 +77,19 @@ async def logout(request: web.Request) -> Answer:
     return transport.take_back(request, Answer(message="Logged out successfully"))
 
 
-@routes.add("POST", "/logout-all", access=SignedIn())
+@routes.add(
+    "POST",
+    "/logout-all",
+    access=SignedIn(),
+    headers=TRANSPORT_HEADERS,
+    problems=(ForeignOrigin,),
+)
 async def logout_all(request: web.Request) -> Answer:
     """End every session of the signed-in user, this one too."""
+    transport = request.app[TRANSPORT]
+    transport.is_chosen(request)  # a foreign page is refused before anything is done
     count = await request.app[SESSIONS].logout_all(principal_of(request), request[CALL])
-    answer = Answer(message=f"Logged out of {count} sessions")
-    return request.app[TRANSPORT].take_back(request, answer)
+    return transport.take_back(request, Answer(message=f"Logged out of {count} sessions"))
 
 
 @routes.add("GET", "/sessions", access=SignedIn(), gives=SessionSchema(many=True))

@@ -203,3 +203,16 @@ async def test_while_no_public_url_is_set_every_name_of_this_machine_is_our_own(
         assert await status(api, f"http://{name}:3000") == 201
     assert await status(api, "http://127.0.0.1:3001") == 403
     assert await status(public, "http://127.0.0.1:3000") == 403
+
+
+async def test_what_a_foreign_page_is_refused_was_not_done_either(serve: Serve, owner: Any) -> None:
+    api = await serve(**SETTINGS)
+    _, body = await sign_up(api)
+    foreign = CHOSEN | {"Origin": "https://evil.example.com"} | bearer(body["data"])
+
+    for method, path in (("POST", "/api/v1/auth/logout-all"), ("DELETE", "/api/v1/auth/me")):
+        async with api.request(method, path, headers=foreign) as answer:
+            assert answer.status == 403
+
+    assert await owner.fetchval("SELECT count(*) FROM sessions WHERE ended_at IS NULL") == 1
+    assert await owner.fetchval("SELECT deleted_at FROM users") is None
