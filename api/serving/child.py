@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import sys
+from contextlib import suppress
 
 import uvloop
 from aiohttp import web
@@ -32,13 +33,16 @@ async def serve(settings: Settings, *, name: str, sock: socket.socket, ready: in
         await warn_of_proxy(parts.redis, settings.trusted_proxies)
         stop = stop_on_signals()  # not before: until then a signal may simply end us
         runner, server = await start(await make_app(parts), sock)
-        async with announced(parts.redis, parts.metrics, settings, name=name):
-            lag = asyncio.create_task(_measure_lag(parts.metrics.loop_lag))
-            os.write(ready, b"ready\n")
-            _log.info("answering", address=settings.host, port=settings.port)
-            await stop.wait()
-            await _drain(settings, runner, server)
-            lag.cancel()
+        try:
+            async with announced(parts.redis, parts.metrics, settings, name=name):
+                lag = asyncio.create_task(_measure_lag(parts.metrics.loop_lag))
+                _tell_ready(ready)
+                _log.info("answering", address=settings.host, port=settings.port)
+                await stop.wait()
+                await _drain(settings, runner, server)
+                lag.cancel()
+        finally:
+            await runner.cleanup()
     _log.info("stopped")
     return 0
 
@@ -53,6 +57,12 @@ async def start(app: web.Application, sock: socket.socket) -> tuple[web.AppRunne
     return runner, server
 
 
+def _tell_ready(ready: int) -> None:
+    # A master that was killed while we started reads no more; a signal tells us to follow it.
+    with suppress(BrokenPipeError):
+        os.write(ready, b"ready\n")
+
+
 async def _drain(settings: Settings, runner: web.AppRunner, server: asyncio.Server) -> None:
     """Say that we are going, take no more, finish what came."""
     runner.app[HEALTH].draining = True
@@ -61,7 +71,6 @@ async def _drain(settings: Settings, runner: web.AppRunner, server: asyncio.Serv
     await asyncio.sleep(settings.drain_seconds)
     server.close()
     await _finish(runner)
-    await runner.cleanup()
 
 
 async def _finish(runner: web.AppRunner) -> None:

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from ops.child import Spawn, spawn
-from tests.factories import free_port, new_user
+from tests.factories import free_port, free_socket, new_user
 from tests.ops.stacks import ROOT
 
 Web = Callable[..., Awaitable[tuple[subprocess.Popen[bytes], str]]]
@@ -125,6 +125,30 @@ async def test_children_end_with_a_killed_master(web: Web) -> None:
     await asyncio.to_thread(process.wait)
 
     await until(lambda: all(is_over(pid) for pid in pids), 15)
+
+
+async def test_a_child_whose_master_died_while_it_started_still_stops(
+    environ: dict[str, str], clean: None
+) -> None:
+    sock = free_socket()
+    sock.listen()
+    reader, writer = os.pipe()
+    how = Spawn(
+        death_signal=signal.SIGKILL,
+        environment=os.environ | environ,
+        folder=ROOT,
+        descriptors=(sock.fileno(), writer),
+    )
+    command = [sys.executable, "-m", "api.serving.child", str(sock.fileno()), str(writer)]
+    process = spawn(command, how)
+    os.close(writer)
+    os.close(reader)
+    await until_answering(f"http://127.0.0.1:{sock.getsockname()[1]}")
+
+    process.terminate()
+
+    assert await asyncio.to_thread(process.wait, 20) == 0
+    sock.close()
 
 
 async def test_sighup_replaces_every_child_without_one_failed_request(web: Web) -> None:
