@@ -88,7 +88,7 @@ class SignedIn:
         """Raise Unauthorized, EmailNotVerified or StepUpRequired unless the caller may go on."""
         principal = principal_of(request)
         rules = request.config_dict[ACCESS_RULES]
-        if self.verified and rules.verified_needed and not principal.email_verified:
+        if self.verified and rules.verified_needed and not principal.user.email_verified:
             raise EmailNotVerified
         if self.recent:
             require_recent(request)

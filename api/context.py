@@ -8,19 +8,30 @@ from aiohttp import web
 
 from storage.actor import Actor, ActorKind
 from storage.claims import Claim
+from storage.roles import Permission
+from storage.users import User
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
     """A caller whose access token was good, and what they are now, whatever the token says."""
 
-    user_id: UUID
+    # Themselves, as old as the watch of revocations allows: below a second.
+    user: User
+    # What their roles permit.
+    permissions: frozenset[str] = field(repr=False)
     session_id: UUID
-    role: str
-    plan: str
-    email_verified: bool
     # When they last gave a password or another proof, in this session.
     authenticated_at: datetime
+
+    @property
+    def user_id(self) -> UUID:
+        """Who it is."""
+        return self.user.id
+
+    def may(self, *permissions: Permission) -> bool:
+        """Say whether any of these is among what their roles permit."""
+        return not self.permissions.isdisjoint(permissions)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -194,7 +194,7 @@ class Router:
         policy, key = Policy.ANONYMOUS, site_of(call.address)
         by_address = isinstance(access, Public) and not access.by_caller
         if call.principal and not by_address:
-            premium = call.principal.plan == PREMIUM
+            premium = call.principal.user.plan == PREMIUM
             policy = Policy.PREMIUM if premium else Policy.AUTHENTICATED
             key = str(call.principal.user_id)
         decision = await self._limits.general(policy, key)

@@ -14,6 +14,7 @@ from storage.credentials import Credentials
 from storage.devices import Devices
 from storage.email_changes import EmailChanges
 from storage.email_verifications import EmailVerifications
+from storage.holders import Holders
 from storage.idempotency import IdempotencyKeys
 from storage.letters import Letters
 from storage.outbox import Outbox
@@ -52,6 +53,11 @@ class Storage:
     def sessions(self) -> Sessions:
         """Signed-in devices."""
         return Sessions(self._connection)
+
+    @cached_property
+    def holders(self) -> Holders:
+        """Who is behind live sessions."""
+        return Holders(self._connection)
 
     @cached_property
     def signing_keys(self) -> SigningKeys:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 RECENT = """
-SELECT id, session_id, user_id FROM revocations
+SELECT id, session_id, user_id, role_id FROM revocations
 WHERE created_at > now() - make_interval(secs => $1)
 LIMIT $2
 """
@@ -23,11 +23,17 @@ DELETE FROM revocations WHERE id IN (
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """One session, everything of one person, or (neither named) everything."""
+    """One session, everything of one person, of all who have a role, or (none named) everything."""
 
     id: UUID
     session_id: UUID | None
     user_id: UUID | None
+    role_id: UUID | None
+
+    @property
+    def is_of_everything(self) -> bool:
+        """Whether nothing at all may be believed any more: a signing key was lost."""
+        return not (self.session_id or self.user_id or self.role_id)
 
 
 class Revocations:

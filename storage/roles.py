@@ -38,6 +38,36 @@ class BuiltInRole(StrEnum):
     GUEST = "guest"
 
 
+class Permission(StrEnum):
+    """The catalogue: what a role can permit, `resource:what`. `own` ends at one's own.
+
+    Each is a row of the table `permissions` too, with a description; a test compares them.
+    """
+
+    USERS_READ = "users:read"
+    USERS_READ_OWN = "users:read_own"
+    USERS_CREATE = "users:create"
+    USERS_UPDATE = "users:update"
+    USERS_UPDATE_TEAM = "users:update_team"
+    USERS_UPDATE_OWN = "users:update_own"
+    USERS_DELETE = "users:delete"
+    SESSIONS_READ = "sessions:read"
+    ROLES_READ = "roles:read"
+    ROLES_WRITE = "roles:write"
+    ROLES_ASSIGN = "roles:assign"
+    TEAMS_READ = "teams:read"
+    TEAMS_READ_OWN = "teams:read_own"
+    TEAMS_CREATE = "teams:create"
+    TEAMS_MANAGE = "teams:manage"
+    TEAMS_MANAGE_OWN = "teams:manage_own"
+    CONTENT_READ = "content:read"
+    CONTENT_CREATE = "content:create"
+    CONTENT_UPDATE = "content:update"
+    CONTENT_UPDATE_OWN = "content:update_own"
+    CONTENT_DELETE = "content:delete"
+    CONTENT_DELETE_OWN = "content:delete_own"
+
+
 class Roles:
     """Roles, and who has them."""
 

@@ -27,18 +27,6 @@ WHERE sessions.id = $1 AND sessions.ended_at IS NULL AND sessions.expires_at > n
   AND users.is_active AND users.deleted_at IS NULL
 """
 
-# The same, and what the person behind it may: what a request is judged by.
-HOLDER = """
-SELECT sessions.id AS session_id, sessions.user_id, sessions.epoch, sessions.authenticated_at,
-    sessions.expires_at, users.email_verified, users.plan, coalesce((
-        SELECT roles.name FROM user_roles JOIN roles ON roles.id = user_roles.role_id
-        WHERE user_roles.user_id = users.id ORDER BY roles.rank DESC LIMIT 1
-    ), 'guest') AS role
-FROM sessions JOIN users ON users.id = sessions.user_id
-WHERE sessions.id = $1 AND sessions.ended_at IS NULL AND sessions.expires_at > now()
-  AND users.is_active AND users.deleted_at IS NULL
-"""
-
 # Exactly one of any number of holders of a generation gets past this.
 ROTATE = """
 UPDATE sessions SET generation = generation + 1, key_id = $3, rotated_at = now(),
@@ -131,20 +119,6 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Holder:
-    """Whose live session it is, and what they may: facts of now, not of a token."""
-
-    session_id: UUID
-    user_id: UUID
-    epoch: int
-    role: str
-    plan: str
-    email_verified: bool
-    authenticated_at: datetime
-    expires_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenSession:
     """A live session, as its person sees it."""
 
@@ -177,6 +151,7 @@ class EndReason(StrEnum):
     PASSWORD_RESET = "password_reset"
     PASSWORD_CHANGED = "password_changed"
     EMAIL_UNDONE = "email_undone"
+    SUSPENDED = "suspended"
 
 
 class Sessions:
@@ -271,11 +246,6 @@ class Sessions:
         """Note that the person behind a session gave their password again just now."""
         self.revoked = True
         await self._connection.execute(PROVED_AGAIN, session_id)
-
-    async def holder(self, session_id: UUID) -> Holder | None:
-        """Return who is behind a session if it and they are good, else None."""
-        row = await self._connection.fetchrow(HOLDER, session_id)
-        return Holder(**row) if row else None
 
     async def live(self, session_id: UUID) -> Session | None:
         """Return the session if it and its person are good, else None."""

@@ -9,7 +9,7 @@ from api.auth.tokens import Claims, Tokens
 from api.context import Principal
 from api.problems import InvalidToken
 from ops.metrics import Metrics
-from storage.sessions import Holder
+from storage.holders import Holder
 
 _MAX_TOKENS = 20_000
 
@@ -70,14 +70,12 @@ class Identity:
         return claims
 
     def _principal(self, claims: Claims, holder: Holder) -> Principal:
-        if holder.user_id != claims.user_id or holder.epoch != claims.epoch:
+        if holder.user.id != claims.user_id or holder.epoch != claims.epoch:
             self._refused.inc()
             raise InvalidToken
         return Principal(
-            user_id=holder.user_id,
+            user=holder.user,
+            permissions=holder.permissions,
             session_id=holder.session_id,
-            role=holder.role,
-            plan=holder.plan,
-            email_verified=holder.email_verified,
             authenticated_at=holder.authenticated_at,
         )

@@ -1,8 +1,9 @@
-"""Who is behind a session: looked up once, remembered until revoked (CONTRACT section 3).
+"""Who is behind a session, and what they may: looked up once, remembered until revoked.
 
 What a process remembers is good while it knows what was revoked: it reads the last 30 seconds of
 the table `revocations` every 400 ms, sooner when Redis says so. When a read is late by more than
-half a second, nothing remembered is believed, and every request looks for itself.
+half a second, nothing remembered is believed, and every request looks for itself (CONTRACT,
+section 3).
 """
 
 import asyncio
@@ -16,8 +17,8 @@ from ops.errors import Unavailable
 from ops.logging import get_logger
 from ops.metrics import Metrics
 from storage.database import Database
+from storage.holders import Holder
 from storage.revocations import Revocation
-from storage.sessions import Holder
 
 _POLL_SECONDS = 0.4
 _FRESH_SECONDS = 0.9
@@ -26,7 +27,7 @@ _JUST_NOW = 3
 # Seconds without a look after which something may have been missed; well below the look back.
 _LONGEST_GAP = 15.0
 _MAX_ROWS = 5_000
-_MAX_SESSIONS = 20_000
+_MAX_SESSIONS = 10_000
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
@@ -69,7 +70,7 @@ class Presence:
         """Look up who is behind a session now, and remember it; None when it is good no longer."""
         era = self._era
         async with self._database.reading() as storage:
-            holder = await storage.sessions.holder(session_id)
+            holder = await storage.holders.by_session(session_id)
         if holder is None:
             self._forget(session_id)
         elif era == self._era:
@@ -87,7 +88,7 @@ class Presence:
         # All of them each time, not only the new ones: a look-up that was under way when a row was
         # first read may have put the old answer back.
         self._apply(recent)
-        everything = {item.id for item in recent if not (item.session_id or item.user_id)}
+        everything = {item.id for item in recent if item.is_of_everything}
         if missed:
             self._forget_all()
         if self._on_everything and (missed or everything - self._seen):
@@ -121,7 +122,7 @@ class Presence:
     def _remember(self, holder: Holder) -> None:
         self._holders[holder.session_id] = holder
         self._holders.move_to_end(holder.session_id)
-        self._of_user[holder.user_id].add(holder.session_id)
+        self._of_user[holder.user.id].add(holder.session_id)
         if len(self._holders) > _MAX_SESSIONS:
             self._forget(next(iter(self._holders)))
 
@@ -129,10 +130,10 @@ class Presence:
         holder = self._holders.pop(session_id, None)
         if holder is None:
             return
-        sessions = self._of_user[holder.user_id]
+        sessions = self._of_user[holder.user.id]
         sessions.discard(session_id)
         if not sessions:
-            del self._of_user[holder.user_id]
+            del self._of_user[holder.user.id]
 
     def _forget_all(self) -> None:
         self._era += 1
@@ -153,5 +154,5 @@ class Presence:
             elif revocation.user_id:
                 for session_id in list(self._of_user.get(revocation.user_id, ())):
                     self._forget(session_id)
-            else:
+            else:  # roles change seldom: who has one is not worth knowing
                 self._forget_all()

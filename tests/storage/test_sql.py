@@ -37,7 +37,11 @@ def test_the_scan_finds_the_statements_we_know() -> None:
     names = statements()
 
     assert len(names) > 50
-    assert {"storage.users.BY_ID", "storage.outbox.CLAIM_DUE", "storage.audit.NOTE"} <= set(names)
+    assert {
+        "storage.users.repository.BY_ID",
+        "storage.outbox.CLAIM_DUE",
+        "storage.audit.NOTE",
+    } <= set(names)
 
 
 async def test_every_statement_prepares_as_the_role_that_uses_it(

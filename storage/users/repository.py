@@ -1,25 +1,14 @@
-"""People: the record, the credential, their SQL."""
+"""People: their SQL."""
 
-import unicodedata
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
-from ops.errors import Detail, Kind, Problem
 from ops.ids import new_id
-
-_COLUMNS = """
-    users.id, users.email, users.email_verified, users.first_name, users.last_name,
-    users.profile_picture_url, users.locale, users.is_active, users.last_login_at,
-    users.version, users.created_at, users.updated_at, users.credential_version,
-    coalesce((
-        SELECT roles.name FROM user_roles JOIN roles ON roles.id = user_roles.role_id
-        WHERE user_roles.user_id = users.id ORDER BY roles.rank DESC LIMIT 1
-    ), 'guest') AS role
-"""
+from storage.pages import Page, Window, fetch_page
+from storage.users.listing import LIST
+from storage.users.records import COLUMNS, HELD_ROLES, Credential, EmailTaken, User, UserNotFound
 
 ADD = """
 INSERT INTO users (id, email, password_hash, first_name, last_name, email_verified)
@@ -32,8 +21,9 @@ ON CONFLICT (email) WHERE deleted_at IS NULL DO NOTHING
 RETURNING id
 """
 
-# Only our own list of columns is put in.
-BY_ID = f"SELECT {_COLUMNS} FROM users WHERE users.id = $1 AND users.deleted_at IS NULL"  # noqa: S608
+BY_ID = f"""
+SELECT {COLUMNS} FROM users {HELD_ROLES} WHERE users.id = $1 AND users.deleted_at IS NULL
+"""  # noqa: S608 - only our own lists of columns are put in
 
 CREDENTIAL = """
 SELECT id, password_hash, credential_version, is_active, email_verified FROM users
@@ -82,56 +72,6 @@ SELECT scheme FROM found WHERE scheme IS NOT NULL
 """
 
 
-PREMIUM = "premium"
-
-
-class EmailTaken(Problem, kind=Kind.CONFLICT, code="DUPLICATE_ENTRY"):
-    """This e-mail address is already registered. Sign in, or reset the password."""
-
-    def __init__(self) -> None:
-        super().__init__(details=[Detail("email", "Email already exists")])
-
-
-class UserNotFound(Problem, kind=Kind.NOT_FOUND, code="NOT_FOUND"):
-    """There is no such user."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class User:
-    """A person, as everybody may know them: no password, no hash."""
-
-    id: UUID
-    email: str
-    email_verified: bool
-    first_name: str
-    last_name: str
-    profile_picture_url: str | None
-    locale: str
-    role: str
-    is_active: bool
-    last_login_at: datetime | None
-    version: int
-    credential_version: int
-    created_at: datetime
-    updated_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """What a password is checked against; None where the person has no password."""
-
-    user_id: UUID
-    password_hash: str | None = field(repr=False)
-    version: int
-    is_active: bool
-    email_verified: bool
-
-
-def canonical_email(email: str) -> str:
-    """Return NFC, lower case; dots and plus are kept since only the mail server knows them."""
-    return unicodedata.normalize("NFC", email.strip()).lower()
-
-
 class Users:
     """People who are not deleted."""
 
@@ -172,6 +112,14 @@ class Users:
         if row is None:
             raise UserNotFound
         return User(**row)
+
+    async def page(self, window: Window) -> Page[User]:
+        """Return a part of the list of people; needs a transaction.
+
+        Filters: `role` and `team` by id, `active`, `suspended` or `deleted` true, `verified`,
+        `plan`, `id` any of several, `email`. Only `deleted` shows the deleted.
+        """
+        return await fetch_page(self._connection, LIST, window, User)
 
     async def credential(self, email: str) -> Credential | None:
         """Return what the password of a canonical address is checked against, None if unknown."""

@@ -1,0 +1,171 @@
+"""Page, Cursor, Window: parts of long lists, each as cheap as the first.
+
+A list is walked by *keyset*: the next part begins after the sort value and id of the last row seen,
+at any depth for the same price. A page number costs what it skips.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+T = TypeVar("T")
+
+# Every statement of a list is planned for its own values: what is rare and what is common wants
+# another index, and a plan made for neither takes a thousand times as long from the 6th call on.
+PLAN_FOR_VALUES = "SET LOCAL plan_cache_mode = force_custom_plan"
+
+# Rows are counted up to here; beyond, a total is a lower bound.
+COUNTED = 10_000
+# What matches a filter or a search is found less quickly than what is merely next.
+COUNTED_MATCHES = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The last row seen: its sort value, as PostgreSQL writes it, and its id."""
+
+    value: str
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Which part of a list, in which order, of which rows."""
+
+    sort: str = "createdAt"
+    descending: bool = True
+    limit: int = 20
+    # Rows to skip, by page number; None when a cursor says where to go on.
+    offset: int | None = 0
+    after: Cursor | None = None
+    # Name of the filter to the value wanted; tuples mean any of them.
+    filters: Mapping[str, Any] = field(default_factory=dict)
+    # Every one must be found: from three letters on anywhere, shorter at the start of a word.
+    words: Sequence[str] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[T]):
+    """A part of a list; `total` only where it was asked for by page number."""
+
+    items: Sequence[T]
+    has_next: bool
+    # Where the next part begins; None at the end.
+    next: Cursor | None
+    total: int | None = None
+    total_is_exact: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """A list as constants of SQL: nothing of a caller's is ever part of a statement's text."""
+
+    # What is selected: `{rows}` stands for the part of the table, `{order}` for the sort value.
+    select: str
+    table: str
+    # Wire name of the order to its expression, never NULL, with an index on (expression, id).
+    orders: Mapping[str, str]
+    # Name of the filter to its condition; `$?` stands for the value.
+    conditions: Mapping[str, str]
+    # Holds for every row of the list, unless a filter of `instead` is given.
+    always: str = "true"
+    instead: frozenset[str] = frozenset()
+
+    def page(self, window: Window) -> tuple[str, list[Any]]:
+        """Return the statement and its arguments for one row more than the part has."""
+        where, args = self._where(window)
+        order = self.orders[window.sort]
+        if window.after:
+            args += [window.after.value, window.after.id]
+            sign = "<" if window.descending else ">"
+            kind = "timestamptz" if window.sort.endswith("At") else "text"
+            where += (
+                f" AND ({order}, {self.table}.id) {sign} "
+                f"(${len(args) - 1}::text::{kind}, ${len(args)})"
+            )
+        direction = "DESC" if window.descending else "ASC"
+        by = f"ORDER BY {order} {direction}, {self.table}.id {direction}"
+        args += [window.limit + 1, window.offset or 0]
+        rows = (
+            f"(SELECT * FROM {self.table} WHERE {where} {by} "  # noqa: S608 - constants
+            f"LIMIT ${len(args) - 1} OFFSET ${len(args)}) AS {self.table}"
+        )
+        # Joined after the part is cut out: not once for every row that is skipped.
+        return f"{self.select.replace('{rows}', rows).replace('{order}', order)} {by}", args
+
+    def count(self, window: Window) -> tuple[str, list[Any]]:
+        """Return the statement that counts, and no further than is quick."""
+        where, args = self._where(window)
+        rows = f"SELECT FROM {self.table} WHERE {where} LIMIT {self.bound(window) + 1}"
+        return f"SELECT count(*) FROM ({rows}) AS counted", args  # noqa: S608
+
+    @staticmethod
+    def bound(window: Window) -> int:
+        """Return up to which number the rows of a list are counted."""
+        return COUNTED_MATCHES if window.filters or window.words else COUNTED
+
+    def _where(self, window: Window) -> tuple[str, list[Any]]:
+        args: list[Any] = []
+        parts = [] if self.instead & window.filters.keys() else [self.always]
+
+        def add(condition: str, value: Any) -> None:
+            args.append(value)
+            parts.append(condition.replace("$?", f"${len(args)}"))
+
+        for name, value in window.filters.items():
+            add(self.conditions[name], value)
+        for word in window.words:
+            add(f"{self.table}.search_text LIKE $?", pattern_of(word))
+        if window.since:
+            add(f"{self.table}.created_at >= $?", window.since)
+        if window.until:
+            add(f"{self.table}.created_at < $?", window.until)
+        return " AND ".join(parts) or "true", args
+
+
+def pattern_of(word: str) -> str:
+    """Return the LIKE pattern of a word: anywhere from three letters on, else where a word starts.
+
+    `search_text` has a space before every word of it.
+    """
+    escaped = word.lower().replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+    return f"%{escaped}%" if len(word) > 2 else f"% {escaped}%"  # noqa: PLR2004 - a trigram
+
+
+async def fetch_page(connection: Any, listing: Listing, window: Window, make: Any) -> "Page[Any]":
+    """Return a part of a list, each row made a record by `make`; needs a transaction."""
+    await connection.execute(PLAN_FOR_VALUES)
+    statement, args = listing.page(window)
+    rows = await connection.fetch(statement, *args)
+    has_next = len(rows) > window.limit
+    rows = rows[: window.limit]
+    facts = [dict(row) for row in rows]
+    values = [item.pop("sort_value") for item in facts]
+    total, exact = None, True
+    if window.offset is not None:
+        total, exact = await _total(connection, listing, window, seen=len(rows), more=has_next)
+    last = Cursor(values[-1], facts[-1]["id"]) if has_next else None
+    return Page(
+        items=[make(**item) for item in facts],
+        has_next=has_next,
+        next=last,
+        total=total,
+        total_is_exact=exact,
+    )
+
+
+async def _total(
+    connection: Any, listing: Listing, window: Window, *, seen: int, more: bool
+) -> tuple[int, bool]:
+    skipped = window.offset or 0
+    if not more and (seen or not skipped):
+        return skipped + seen, True
+    statement, args = listing.count(window)
+    found = int(await connection.fetchval(statement, *args))
+    bound = listing.bound(window)
+    least = skipped + seen + more
+    return (found, True) if found <= bound else (max(bound, least), False)

@@ -1,0 +1,27 @@
+"""People: the record, the credential, their SQL."""
+
+from storage.users.records import (
+    COLUMNS,
+    HELD_ROLES,
+    PREMIUM,
+    Credential,
+    EmailTaken,
+    User,
+    UserNotFound,
+    UserStatus,
+    canonical_email,
+)
+from storage.users.repository import Users
+
+__all__ = [
+    "COLUMNS",
+    "HELD_ROLES",
+    "PREMIUM",
+    "Credential",
+    "EmailTaken",
+    "User",
+    "UserNotFound",
+    "UserStatus",
+    "Users",
+    "canonical_email",
+]
