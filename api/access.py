@@ -8,8 +8,9 @@ from typing import Protocol
 from aiohttp import hdrs, web
 
 from api.context import CALL, Principal
-from api.problems import Unauthorized
+from api.problems import Forbidden, Unauthorized
 from ops.errors import Kind, Problem
+from storage.roles import Permission
 
 _BEARER = "bearer "
 
@@ -86,10 +87,44 @@ class SignedIn:
 
     def check(self, request: web.Request) -> None:
         """Raise Unauthorized, EmailNotVerified or StepUpRequired unless the caller may go on."""
-        principal = principal_of(request)
-        rules = request.config_dict[ACCESS_RULES]
-        if self.verified and rules.verified_needed and not principal.user.email_verified:
-            raise EmailNotVerified
+        principal_of(request)
+        if self.verified:
+            require_verified(request)
+        if self.recent:
+            require_recent(request)
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """Only callers whose roles permit it may call.
+
+    Who has `permission` may call for everything; who has only `own` or `team` may call for what is
+    their own or their team's: the service sees to that. `recent` and `verified` as of SignedIn.
+    """
+
+    permission: Permission
+    own: Permission | None = None
+    team: Permission | None = None
+    recent: bool = False
+    verified: bool = False
+    identifies: bool = True
+
+    @property
+    def current(self) -> bool:
+        """What is sensitive never relies on a memory."""
+        return self.recent or self.verified
+
+    @property
+    def any_of(self) -> tuple[Permission, ...]:
+        """Permissions of which one is enough to call."""
+        return tuple(item for item in (self.permission, self.own, self.team) if item)
+
+    def check(self, request: web.Request) -> None:
+        """Raise Unauthorized, Forbidden, EmailNotVerified or StepUpRequired."""
+        if not principal_of(request).may(*self.any_of):
+            raise Forbidden
+        if self.verified:
+            require_verified(request)
         if self.recent:
             require_recent(request)
 
@@ -115,6 +150,14 @@ def principal_of(request: web.Request) -> Principal:
     if principal is None:
         raise Unauthorized
     return principal
+
+
+def require_verified(request: web.Request) -> None:
+    """Raise EmailNotVerified unless the address is proved, or REQUIRE_VERIFIED_EMAIL is off."""
+    if not request.config_dict[ACCESS_RULES].verified_needed:
+        return
+    if not principal_of(request).user.email_verified:
+        raise EmailNotVerified
 
 
 def require_recent(request: web.Request) -> None:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from aiohttp import web
 
+from api.preconditions import PreconditionFailed
 from storage.actor import Actor, ActorKind
 from storage.claims import Claim
 from storage.roles import Permission
@@ -45,6 +46,13 @@ class Call:
     device_token: str = field(default="", repr=False)
     principal: Principal | None = None
     claim: Claim | None = None
+    # Versions that If-Match allows to be changed; None allows every one.
+    expected: frozenset[int] | None = None
+
+    def check_version(self, version: int) -> None:
+        """Raise PreconditionFailed unless the caller has seen this version; lock the row before."""
+        if self.expected is not None and version not in self.expected:
+            raise PreconditionFailed
 
     @property
     def actor(self) -> Actor:

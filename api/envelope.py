@@ -14,6 +14,7 @@ import orjson
 from aiohttp import web
 
 from api.context import Call
+from api.schemas import Outbound
 from ops.errors import Kind, Problem
 from ops.version import VERSION
 
@@ -55,6 +56,7 @@ class Answer:
     """What a handler says beyond its data: a message, and fields repeated at the top level.
 
     `cookies` are set, and fields of the data that travel in them are `withheld` from the body.
+    `shown_as` writes the data in place of what the endpoint gives, to who may see more or less.
     """
 
     data: Any = None
@@ -63,6 +65,8 @@ class Answer:
     status: HTTPStatus | None = None
     cookies: tuple[Cookie, ...] = ()
     withheld: tuple[str, ...] = ()
+    shown_as: Outbound | None = None
+    pagination: dict[str, Any] | None = None
 
 
 def success(call: Call, answer: Answer, status: HTTPStatus) -> web.Response:
@@ -72,6 +76,8 @@ def success(call: Call, answer: Answer, status: HTTPStatus) -> web.Response:
         body["data"] = answer.data
     if answer.message:
         body["message"] = answer.message
+    if answer.pagination:
+        body["pagination"] = answer.pagination
     body |= answer.mirrored
     response = _json(body | {"meta": _meta(call)}, answer.status or status)
     for cookie in answer.cookies:

@@ -11,6 +11,7 @@ from api.schemas import Text
 from storage.users import canonical_email
 
 _MAX_EMAIL = 254
+_MAX_URL = 2_048
 _MAX_LOCAL_PART = 64  # RFC 5321, section 4.5.3.1.1
 _FORBIDDEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 
@@ -55,6 +56,21 @@ class Name(Text):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
         return unicodedata.normalize("NFC", text).strip()
+
+
+class PictureUrl(Text):
+    """The http or https address of a picture, at most 2,048 characters; nothing is fetched."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            validate=[
+                validate.Length(max=_MAX_URL),
+                validate.URL(schemes={"http", "https"}, require_tld=False),
+                _printable,
+            ],
+            metadata={"format": "uri"},
+            **kwargs,
+        )
 
 
 class Password(fields.String):

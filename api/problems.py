@@ -24,6 +24,10 @@ class InvalidToken(Problem, kind=Kind.UNAUTHENTICATED, code="INVALID_TOKEN"):
     """This token is not valid or no longer valid. Sign in again, or refresh it."""
 
 
+class Forbidden(Problem, kind=Kind.FORBIDDEN, code="FORBIDDEN"):
+    """Your roles do not permit this. Ask an administrator."""
+
+
 class NotFound(Problem, kind=Kind.NOT_FOUND, code="NOT_FOUND"):
     """There is nothing here. The API reference is at /api/docs."""
 

@@ -13,6 +13,9 @@ from api.problems import BadRequest, PayloadTooLarge, TooSlow, UnsupportedMediaT
 SMALL = 64 * 1024
 LARGE = 1024 * 1024
 
+_BODIES = frozenset({"application/json"})
+_PATCHES = _BODIES | {"application/merge-patch+json"}  # RFC 7396
+
 _BODY_SECONDS = 30.0
 _MAX_DEPTH = 32
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
@@ -26,7 +29,8 @@ async def read_json(request: web.Request, limit: int) -> Any:
     Raises UnsupportedMediaType, PayloadTooLarge, TooSlow, or BadRequest for what is not JSON, is
     too deep, names a key twice, or holds NUL, NaN or a lone surrogate.
     """
-    if request.content_type != "application/json":
+    kinds = _PATCHES if request.method == "PATCH" else _BODIES
+    if request.content_type not in kinds:
         raise UnsupportedMediaType
     _check_charset(request)
     value = parse_json(await read_body(request, limit))

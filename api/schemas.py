@@ -34,6 +34,16 @@ class Inbound(Schema):
             raise Invalid(details=list(_details(error.normalized_messages()))) from error
 
 
+class Replacement(Inbound):
+    """Reads the whole of a record (PUT), or with `partial=True` what is to change of it (PATCH).
+
+    Gives a mapping of the record's own names to new values. In a merge patch (RFC 7396) null
+    removes: fields that can be empty allow it, others answer that they cannot be null.
+    """
+
+    makes = dict
+
+
 class Outbound(Schema):
     """Lists what leaves."""
 

@@ -83,6 +83,8 @@ class Credentials:
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
+        # Whether this transaction changed what web processes remember of somebody.
+        self.revoked = False
 
     async def lock(self, user_id: UUID) -> bool:
         """Let one transaction at a time change a person's credential; False when they are gone."""
@@ -97,6 +99,7 @@ class Credentials:
         self, user_id: UUID, password_hash: str, *, credential_version: int
     ) -> bool:
         """Store a new password; False when the credential was changed meanwhile."""
+        self.revoked = True
         return bool(
             await self._connection.fetchval(
                 SET_PASSWORD, user_id, credential_version, password_hash
@@ -105,6 +108,7 @@ class Credentials:
 
     async def reset_password(self, user_id: UUID, password_hash: str) -> None:
         """Store a new password of somebody whose letter proved the address to be theirs."""
+        self.revoked = True
         await self._connection.execute(RESET_PASSWORD, user_id, password_hash)
 
     async def change_email(self, user_id: UUID, email: str) -> None:
@@ -116,6 +120,7 @@ class Credentials:
         await self._move(RESTORE_EMAIL, user_id, email)
 
     async def _move(self, statement: str, user_id: UUID, email: str) -> None:
+        self.revoked = True
         try:
             await self._connection.execute(statement, user_id, email)
         except asyncpg.UniqueViolationError as error:

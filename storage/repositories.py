@@ -10,6 +10,7 @@ from storage.actor import Actor
 from storage.attempts import Attempts
 from storage.audit import AuditInbox
 from storage.clock_slots import ClockSlots
+from storage.content import Content
 from storage.credentials import Credentials
 from storage.devices import Devices
 from storage.email_changes import EmailChanges
@@ -19,6 +20,7 @@ from storage.idempotency import IdempotencyKeys
 from storage.letters import Letters
 from storage.outbox import Outbox
 from storage.password_resets import PasswordResets
+from storage.profiles import Profiles
 from storage.quarantine import Quarantine
 from storage.queue_pauses import QueuePauses
 from storage.revocations import Revocations
@@ -26,6 +28,7 @@ from storage.roles import Roles
 from storage.sessions import Sessions
 from storage.setup_tokens import SetupTokens
 from storage.signing_keys import SigningKeys
+from storage.teams import Teams
 from storage.users import Users
 
 NEWEST_MIGRATION = "SELECT coalesce(max(version), '') FROM schema_migrations"
@@ -48,6 +51,21 @@ class Storage:
     def roles(self) -> Roles:
         """Roles and who has them."""
         return Roles(self._connection)
+
+    @cached_property
+    def teams(self) -> Teams:
+        """Teams and who is in them."""
+        return Teams(self._connection)
+
+    @cached_property
+    def profiles(self) -> Profiles:
+        """What people tell of themselves."""
+        return Profiles(self._connection, self._keys)
+
+    @cached_property
+    def content(self) -> Content:
+        """The documents' protected resource."""
+        return Content(self._connection)
 
     @cached_property
     def sessions(self) -> Sessions:

@@ -20,7 +20,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from api.access import OpsToken, Public, SignedIn
+from api.access import Needs, OpsToken, Public, SignedIn
 from api.app import all_endpoints
 from api.docs.errors import rows
 from api.docs.files import files
@@ -126,7 +126,7 @@ def test_every_problem_is_of_the_public_list_and_says_what_to_do() -> None:
 def test_every_endpoint_is_documented_guarded_and_limited(endpoints: list[Endpoint]) -> None:
     for endpoint in endpoints:
         assert endpoint.summary.endswith("."), endpoint.path
-        assert isinstance(endpoint.access, Public | SignedIn | OpsToken), endpoint.path
+        assert isinstance(endpoint.access, Public | SignedIn | Needs | OpsToken), endpoint.path
         if not endpoint.limited:
             assert any(endpoint.path.startswith(path) for path in UNLIMITED), endpoint.path
         for schema in (endpoint.takes, endpoint.gives):

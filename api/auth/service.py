@@ -8,7 +8,7 @@ from api.access import EmailNotVerified
 from api.auth.devices import DeviceTokens
 from api.auth.guard import Attempt, Guard
 from api.auth.tokens import Tokens
-from api.context import Call, Principal
+from api.context import Call
 from api.passwords.hasher import Hasher
 from api.passwords.policy import PasswordPolicy
 from api.problems import InvalidToken
@@ -21,7 +21,7 @@ from storage.database import Database
 from storage.jobs import SendAlreadyRegistered, SendWelcome
 from storage.repositories import Storage
 from storage.roles import BuiltInRole
-from storage.users import Credential, EmailTaken, User, UserNotFound
+from storage.users import Credential, EmailTaken
 
 _security = get_logger("security")
 
@@ -126,14 +126,6 @@ class AuthService:
         self._metrics.logins.labels("password", "success").inc()
         self._metrics.tokens_issued.labels("password").inc()
         return signed_in
-
-    async def me(self, principal: Principal) -> User:
-        """Return the signed-in person; raise InvalidToken when they are gone meanwhile."""
-        try:
-            async with self._database.reading() as storage:
-                return await storage.users.by_id(principal.user_id)
-        except UserNotFound as error:
-            raise InvalidToken from error
 
     async def _register(
         self, storage: Storage, new: NewUser, password_hash: str, call: Call

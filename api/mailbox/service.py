@@ -8,6 +8,7 @@ from email.policy import default
 from pathlib import Path
 
 from ops.errors import Kind, Problem
+from ops.settings import Environment, Settings
 
 _NAME = re.compile(r"[0-9a-f-]{36}")
 _LINK = re.compile(r"(https?://[^\s<>\"]+)")
@@ -74,3 +75,8 @@ def _body(message: EmailMessage, kind: str) -> str:
 
 def _cut(text: str) -> list[tuple[str, bool]]:
     return [(piece, index % 2 == 1) for index, piece in enumerate(_LINK.split(text))]
+
+
+def has_mailbox(settings: Settings) -> bool:
+    """Say whether letters are kept as files that may be shown: never in production."""
+    return settings.environment is Environment.DEVELOPMENT and not settings.smtp_url

@@ -77,6 +77,8 @@ class Users:
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
+        # Whether this transaction changed what web processes remember of somebody.
+        self.revoked = False
 
     async def add(
         self,
@@ -132,6 +134,7 @@ class Users:
 
     async def remove(self, user_id: UUID) -> bool:
         """Delete a person softly: the row stays, their address is free; False if done before."""
+        self.revoked = True
         return bool(await self._connection.fetchval(REMOVE, user_id))
 
     async def rehash(self, user_id: UUID, *, old: str, new: str) -> None:
@@ -140,6 +143,7 @@ class Users:
 
     async def verify_email(self, user_id: UUID, email: str) -> bool:
         """Mark the address as the person's own; False when it is no longer their address."""
+        self.revoked = True
         return bool(await self._connection.fetchval(VERIFY_EMAIL, user_id, email))
 
     async def id_of(self, email: str) -> UUID | None:

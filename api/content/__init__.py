@@ -1,0 +1,1 @@
+"""The documents' protected resource: how to protect one of your own."""

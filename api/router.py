@@ -1,0 +1,159 @@
+"""Makes aiohttp's handlers of endpoints.
+
+The order is fixed here and nowhere else: identify, limit, guard, read, claim, work, write.
+"""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from api.access import Access, Public, bearer
+from api.addresses import site_of
+from api.context import CALL, Call, Principal
+from api.keys import DECISION, ROUTE
+from api.limits import Limits, Policy
+from api.paging import Queries, chosen_fields
+from api.preconditions import PreconditionRequired, expected_versions
+from api.problems import Forbidden, InvalidToken
+from api.reading import read_json
+from api.routing import Endpoint, Routes
+from api.writing import Asked, write
+from storage.claims import Claim
+from storage.users import PREMIUM
+
+
+class Identifier(Protocol):
+    """Turns an access token into who it was given to."""
+
+    async def identify(self, token: str) -> Principal:
+        """Return the principal of a good token; raise InvalidToken."""
+
+    async def identify_now(self, token: str) -> Principal:
+        """Return the same from the facts of this moment."""
+
+
+class Claims(Protocol):
+    """Keeps requests that may be repeated."""
+
+    def claiming(
+        self, request: web.Request, body: Any
+    ) -> AbstractAsyncContextManager[Claim | None]:
+        """Hold the request's Idempotency-Key while it is worked on."""
+
+
+class Denials(Protocol):
+    """Writes down what was denied."""
+
+    async def note(self, call: Call, route: str) -> None:
+        """Note that the caller's roles do not permit a route, or what it was asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Router:
+    """Makes aiohttp's handlers of endpoints, out of what they have in common."""
+
+    identifier: Identifier
+    limits: Limits
+    claims: Claims
+    denials: Denials
+    queries: Queries
+    # Changes must name the version they are made to (SECURITY_PROFILE=strict).
+    insists_on_version: bool
+
+    def mount(self, app: web.Application, routes: Routes) -> None:
+        """Add a feature's endpoints, under their aliases too."""
+        for endpoint in routes.endpoints:
+            handler = self._handler(endpoint)
+            for path in (endpoint.path, *endpoint.aliases):
+                app.router.add_route(endpoint.method, path, handler)
+                if endpoint.method == "GET":
+                    app.router.add_route("HEAD", path, handler)
+
+    def _handler(
+        self, endpoint: Endpoint
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            request[ROUTE] = endpoint.path
+            call = request[CALL]
+            if endpoint.access.identifies:
+                call.principal = await self._principal(request, endpoint)
+            if endpoint.limited:
+                await self._limit(request, call, endpoint.access)
+            try:
+                endpoint.access.check(request)
+                return await self._worked(request, call, endpoint)
+            except Forbidden:
+                await self.denials.note(call, f"{endpoint.method} {endpoint.path}")
+                raise
+
+        return handle
+
+    async def _worked(
+        self, request: web.Request, call: Call, endpoint: Endpoint
+    ) -> web.StreamResponse:
+        """Read what was sent, work, write; what was sent is read before anything is done."""
+        asked = self._asked(request, endpoint)
+        if endpoint.versioned:
+            call.expected = self._expected(request, endpoint)
+        if endpoint.takes is None:
+            given = (asked.window,) if asked.window else ()
+            result = await endpoint.handler(request, *given)
+            return write(request, endpoint, result, asked, queries=self.queries)
+        body = await self._body(request, endpoint)
+        value = endpoint.takes.read(body)
+        if not endpoint.idempotent:
+            result = await endpoint.handler(request, value)
+            return write(request, endpoint, result, asked, queries=self.queries)
+        async with self.claims.claiming(request, body) as claim:
+            call.claim = claim
+            result = await endpoint.handler(request, value)
+            return write(request, endpoint, result, asked, queries=self.queries)
+
+    def _asked(self, request: web.Request, endpoint: Endpoint) -> Asked:
+        if not endpoint.fields:
+            return Asked()
+        fields = chosen_fields(request.query, endpoint.fields)
+        if endpoint.lists is None:
+            return Asked(fields=fields)
+        window = self.queries.read(endpoint.lists, request.path, request.query)
+        return Asked(fields=fields, window=window)
+
+    def _expected(self, request: web.Request, endpoint: Endpoint) -> frozenset[int] | None:
+        changes = endpoint.method in {"PUT", "PATCH", "DELETE"}
+        if changes and self.insists_on_version and "If-Match" not in request.headers:
+            raise PreconditionRequired
+        return expected_versions(request) if changes else None
+
+    @staticmethod
+    async def _body(request: web.Request, endpoint: Endpoint) -> Any:
+        if endpoint.body_optional and not request.body_exists:
+            return {}
+        return await read_json(request, endpoint.body_limit)
+
+    async def _principal(self, request: web.Request, endpoint: Endpoint) -> Principal | None:
+        token = bearer(request)
+        if token is None:
+            return None
+        try:
+            if endpoint.access.current:
+                return await self.identifier.identify_now(token)
+            return await self.identifier.identify(token)
+        except InvalidToken:
+            if isinstance(endpoint.access, Public):
+                return None  # a stale token must not keep anybody from signing in
+            raise
+
+    async def _limit(self, request: web.Request, call: Call, access: Access) -> None:
+        policy, key = Policy.ANONYMOUS, site_of(call.address)
+        by_address = isinstance(access, Public) and not access.by_caller
+        if call.principal and not by_address:
+            premium = call.principal.user.plan == PREMIUM
+            policy = Policy.PREMIUM if premium else Policy.AUTHENTICATED
+            key = str(call.principal.user_id)
+        decision = await self.limits.general(policy, key)
+        if decision:
+            request[DECISION] = decision
+            decision.raise_if_refused()

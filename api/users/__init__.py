@@ -1,0 +1,1 @@
+"""People, as administrators manage them."""
