@@ -10,6 +10,8 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
+from storage import words
+
 T = TypeVar("T")
 
 # Every statement of a list is planned for its own values: what is rare and what is common wants
@@ -18,8 +20,9 @@ PLAN_FOR_VALUES = "SET LOCAL plan_cache_mode = force_custom_plan"
 
 # Rows are counted up to here; beyond, a total is a lower bound.
 COUNTED = 10_000
-# What matches a filter or a search is found less quickly than what is merely next.
-COUNTED_MATCHES = 1_000
+# What matches a filter or a search is found less quickly than what is merely next; what matches
+# several words takes longer to be found than the page itself.
+COUNTED_MATCHES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +91,16 @@ class Listing:
                 f"(${len(args) - 1}::text::{kind}, ${len(args)})"
             )
         direction = "DESC" if window.descending else "ASC"
-        by = f"ORDER BY {order} {direction}, {self.table}.id {direction}"
         args += [window.limit + 1, window.offset or 0]
-        rows = (
-            f"(SELECT * FROM {self.table} WHERE {where} {by} "  # noqa: S608 - constants
-            f"LIMIT ${len(args) - 1} OFFSET ${len(args)}) AS {self.table}"
+        # Only what the index has: rows that are skipped, or do not match, are not read at all.
+        part = (
+            f"SELECT {self.table}.id, {order} AS sort_value FROM {self.table} WHERE {where}"  # noqa: S608 - constants
+            f" ORDER BY {order} {direction}, {self.table}.id {direction}"
+            f" LIMIT ${len(args) - 1} OFFSET ${len(args)}"
         )
-        # Joined after the part is cut out: not once for every row that is skipped.
-        return f"{self.select.replace('{rows}', rows).replace('{order}', order)} {by}", args
+        rows = f"({part}) AS part JOIN {self.table} ON {self.table}.id = part.id"
+        select = self.select.replace("{rows}", rows).replace("{order}", "part.sort_value")
+        return f"{select} ORDER BY part.sort_value {direction}, part.id {direction}", args
 
     def count(self, window: Window) -> tuple[str, list[Any]]:
         """Return the statement that counts, and no further than is quick."""
@@ -105,7 +110,9 @@ class Listing:
 
     @staticmethod
     def bound(window: Window) -> int:
-        """Return up to which number the rows of a list are counted."""
+        """Return up to which number the rows of a list are counted; 0: not at all."""
+        if len(window.words) > 1:
+            return 0
         return COUNTED_MATCHES if window.filters or window.words else COUNTED
 
     def _where(self, window: Window) -> tuple[str, list[Any]]:
@@ -119,7 +126,8 @@ class Listing:
         for name, value in window.filters.items():
             add(self.conditions[name], value)
         for word in window.words:
-            add(f"{self.table}.search_text LIKE $?", pattern_of(word))
+            for condition, value in words.conditions(word, table=self.table):
+                add(condition, value)
         if window.since:
             add(f"{self.table}.created_at >= $?", window.since)
         if window.until:
@@ -128,12 +136,12 @@ class Listing:
 
 
 def pattern_of(word: str) -> str:
-    """Return the LIKE pattern of a word: anywhere from three letters on, else where a word starts.
+    """Return the LIKE pattern of a word, for lists short enough to be looked through.
 
-    `search_text` has a space before every word of it.
+    `search_text` has a space before every word of it: one and two letters start a word.
     """
-    escaped = word.lower().replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
-    return f"%{escaped}%" if len(word) > 2 else f"% {escaped}%"  # noqa: PLR2004 - a trigram
+    literal = words.literal(word.lower())
+    return f"%{literal}%" if len(word) > 2 else f"% {literal}%"  # noqa: PLR2004 - a trigram
 
 
 async def fetch_page(connection: Any, listing: Listing, window: Window, make: Any) -> "Page[Any]":
@@ -164,8 +172,10 @@ async def _total(
     skipped = window.offset or 0
     if not more and (seen or not skipped):
         return skipped + seen, True
+    least = skipped + seen + more if seen else 0
+    bound = listing.bound(window)
+    if least > bound:
+        return least, False
     statement, args = listing.count(window)
     found = int(await connection.fetchval(statement, *args))
-    bound = listing.bound(window)
-    least = skipped + seen + more
     return (found, True) if found <= bound else (max(bound, least), False)
