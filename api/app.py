@@ -40,6 +40,7 @@ from api.router import Router
 from api.routing import Endpoint, Routes
 from api.services import publish_services
 from api.sessions.handlers import routes as session_routes
+from api.sessions.people import routes as oversight_routes
 from api.setup.handlers import pages as setup_pages
 from api.targets.handlers import REDIS, make_routes
 from api.teams.handlers import routes as team_routes
@@ -59,6 +60,7 @@ def all_routes(settings: Settings) -> list[Routes]:
         password_routes,
         user_routes,
         profile_routes,
+        oversight_routes,
         role_routes,
         team_routes,
         content_routes,

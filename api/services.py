@@ -31,6 +31,8 @@ from api.roles.handlers import ROLES
 from api.roles.service import RoleService
 from api.sessions.handlers import SESSIONS
 from api.sessions.opening import SessionLives, SessionOpener
+from api.sessions.oversight import SessionOversight
+from api.sessions.people import OVERSIGHT
 from api.sessions.service import SessionService
 from api.setup.handlers import SETUP
 from api.setup.service import SetupService
@@ -119,6 +121,7 @@ def _publish_people(app: web.Application, parts: Parts) -> None:
     database, metrics = parts.database, parts.metrics
     app[USERS] = UserService(database=database, metrics=metrics)
     app[PROFILES] = ProfileService(database=database, metrics=metrics)
+    app[OVERSIGHT] = SessionOversight(database=database, metrics=metrics)
     app[ROLES] = RoleService(database=database, metrics=metrics)
     app[TEAMS] = TeamService(database=database, metrics=metrics)
     app[CONTENT] = ContentService(database=database, metrics=metrics)

@@ -99,6 +99,11 @@ class KeyRing:
         return hkdf.derive(self._keys[key_id].material)
 
 
+def key_id_of(envelope: bytes) -> str:
+    """Return the id of the key an envelope says it was made under: who cannot open it may ask."""
+    return envelope[2 : 2 + envelope[1]].decode(errors="replace") if len(envelope) > 1 else ""
+
+
 def same(left: bytes, right: bytes) -> bool:
     """Compare two digests in constant time."""
     return hmac.compare_digest(left, right)

@@ -38,6 +38,7 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         self._http()
         self._identity()
+        self._people()
         self._jobs()
         self._letters_and_clock()
         self._resources()
@@ -122,6 +123,13 @@ class Metrics:
         )
         self.users = self._gauge("ostiary_users", "Users by state.", "state")
         self.sessions_active = self._gauge("ostiary_sessions_active", "Sessions not yet ended.")
+
+    def _people(self) -> None:
+        self.profile_values_unreadable = self._counter(
+            "ostiary_profile_values_unreadable_total",
+            "Values of profiles met whose key SECRET_KEYS lacks.",
+            "column",
+        )
 
     def _jobs(self) -> None:
         self.jobs = self._counter(

@@ -152,6 +152,7 @@ class EndReason(StrEnum):
     PASSWORD_CHANGED = "password_changed"
     EMAIL_UNDONE = "email_undone"
     SUSPENDED = "suspended"
+    ENDED_BY_ADMIN = "ended_by_admin"
 
 
 class Sessions:

@@ -1,8 +1,5 @@
 """Endpoints of sessions."""
 
-import asyncio
-from collections.abc import Sequence
-from ipaddress import ip_network
 from typing import Any
 from uuid import UUID
 
@@ -18,11 +15,7 @@ from api.problems import Invalid, InvalidToken, Unauthorized
 from api.routing import BASE, MIRRORED, Routes
 from api.sessions.schemas import RefreshSchema, SessionSchema, TokensSchema
 from api.sessions.service import Refresh, SessionNotFound, SessionService
-from ops.agents import name_of
-from storage.sessions import OpenSession
-
-# What is shown of an address: enough to recognize a place, not a household.
-_SHOWN_BITS = {4: 24, 6: 48}
+from api.sessions.shown import shown
 
 SESSIONS = web.AppKey("sessions", SessionService)
 
@@ -97,8 +90,7 @@ async def list_sessions(request: web.Request) -> list[dict[str, Any]]:
     """List the live sessions of the signed-in user, the last used first."""
     principal = principal_of(request)
     found = await request.app[SESSIONS].of_user(principal)
-    # In a thread: the first user agent loads a thousand patterns.
-    return await asyncio.to_thread(_shown, found, principal.session_id)
+    return await shown(found, current=principal.session_id)
 
 
 @routes.add("DELETE", "/sessions/{id}", access=SignedIn(), problems=(SessionNotFound, InvalidToken))
@@ -132,23 +124,3 @@ def _session_id(text: str) -> UUID:
         return UUID(text)
     except ValueError as error:
         raise SessionNotFound from error
-
-
-def _shown(sessions: Sequence[OpenSession], current: UUID) -> list[dict[str, Any]]:
-    return [
-        {
-            "id": session.id,
-            "device": name_of(session.user_agent or ""),
-            "address_prefix": _prefix_of(session.address) if session.address else None,
-            "created_at": session.created_at,
-            "last_used_at": session.last_used_at,
-            "expires_at": session.expires_at,
-            "current": session.id == current,
-        }
-        for session in sessions
-    ]
-
-
-def _prefix_of(site: str) -> str:
-    network = ip_network(site)
-    return str(network.supernet(new_prefix=_SHOWN_BITS[network.version]))
