@@ -1,5 +1,6 @@
 """Fields that several features take: an e-mail address, a name, a password."""
 
+import re
 import unicodedata
 from typing import Any
 
@@ -14,6 +15,10 @@ _MAX_EMAIL = 254
 _MAX_URL = 2_048
 _MAX_LOCAL_PART = 64  # RFC 5321, section 4.5.3.1.1
 _FORBIDDEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+# Controls but tab and line feed; and what turns text around, so that it reads as what it is not.
+_UNREADABLE = re.compile(
+    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]"
+)
 
 
 class Email(Text):
@@ -44,18 +49,37 @@ class Email(Text):
         return canonical_email(f"{found.local_part}@{domain}")
 
 
-class Name(Text):
-    """A name of 2 to 50 characters in any script, without control characters."""
+class Line(Text):
+    """One line of text in any script, NFC and trimmed, without control characters."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, shortest: int, longest: int, **kwargs: Any) -> None:
+        error = f"Write {shortest} to {longest} characters."
         super().__init__(
-            validate=[validate.Length(2, 50, error="Write 2 to 50 characters."), _printable],
-            **kwargs,
+            validate=[validate.Length(shortest, longest, error=error), _printable], **kwargs
         )
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
         return unicodedata.normalize("NFC", text).strip()
+
+
+class Name(Line):
+    """A name of 2 to 50 characters in any script, without control characters."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(2, 50, **kwargs)
+
+
+class Prose(fields.String):
+    """Text on any number of lines, NFC, never trimmed; lines end in LF, whatever they came with."""
+
+    def __init__(self, longest: int, **kwargs: Any) -> None:
+        error = f"Write at most {longest:,} characters."
+        super().__init__(validate=[validate.Length(max=longest, error=error), _readable], **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text: str = super()._deserialize(value, attr, data, **kwargs)
+        return unicodedata.normalize("NFC", text.replace("\r\n", "\n"))
 
 
 class PictureUrl(Text):
@@ -91,3 +115,8 @@ class Password(fields.String):
 def _printable(text: str) -> None:
     if any(unicodedata.category(character) in _FORBIDDEN for character in text):
         raise ValidationError("Control characters are not allowed.")
+
+
+def _readable(text: str) -> None:
+    if _UNREADABLE.search(text):
+        raise ValidationError("Control characters are not allowed, but for tabs and line ends.")

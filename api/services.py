@@ -36,7 +36,8 @@ from api.sessions.people import OVERSIGHT
 from api.sessions.service import SessionService
 from api.setup.handlers import SETUP
 from api.setup.service import SetupService
-from api.teams.handlers import TEAMS
+from api.teams.handlers import MEMBERSHIPS, TEAMS
+from api.teams.membership import MembershipService
 from api.teams.service import TeamService
 from api.users.handlers import USERS
 from api.users.service import UserService
@@ -124,6 +125,7 @@ def _publish_people(app: web.Application, parts: Parts) -> None:
     app[OVERSIGHT] = SessionOversight(database=database, metrics=metrics)
     app[ROLES] = RoleService(database=database, metrics=metrics)
     app[TEAMS] = TeamService(database=database, metrics=metrics)
+    app[MEMBERSHIPS] = MembershipService(database=database, metrics=metrics)
     app[CONTENT] = ContentService(database=database, metrics=metrics)
 
 

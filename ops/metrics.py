@@ -125,6 +125,11 @@ class Metrics:
         self.sessions_active = self._gauge("ostiary_sessions_active", "Sessions not yet ended.")
 
     def _people(self) -> None:
+        self.team_changes = self._counter(
+            "ostiary_team_changes_total",
+            "Teams created, changed and deleted; members added, changed and removed.",
+            "change",
+        )
         self.profile_values_unreadable = self._counter(
             "ostiary_profile_values_unreadable_total",
             "Values of profiles met whose key SECRET_KEYS lacks.",
