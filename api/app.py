@@ -15,6 +15,7 @@ from api.auth.transport import TRANSPORT, Transport
 from api.content.handlers import routes as content_routes
 from api.cors import Cors
 from api.denials import Denials
+from api.deprecations import DEPRECATIONS, Deprecations
 from api.docs.handlers import OPENAPI, encoded
 from api.docs.handlers import pages as docs_pages
 from api.emails.handlers import routes as email_routes
@@ -81,11 +82,14 @@ def all_endpoints(settings: Settings) -> list[Endpoint]:
     return [endpoint for routes in all_routes(settings) for endpoint in routes.endpoints]
 
 
-async def make_app(parts: Parts, *, also: Sequence[Routes] = ()) -> web.Application:
+async def make_app(
+    parts: Parts, *, also: Sequence[Routes] = (), deprecations: Deprecations = DEPRECATIONS
+) -> web.Application:
     """Return the application; reads the signing keys, and makes the first one.
 
     `also` are endpoints beside our own: for tests of rules that none of ours uses yet.
     """
+    every = (*all_routes(parts.settings), *also)
     settings, metrics = parts.settings, parts.metrics
     ring = SigningRing(parts.database, algorithm=settings.token_algorithm)
     await ring.load()
@@ -101,7 +105,8 @@ async def make_app(parts: Parts, *, also: Sequence[Routes] = ()) -> web.Applicat
     app[SIGNING_RING] = ring
     app[REDIS] = parts.redis
     app[PAGES] = Pages(product=settings.product_name)
-    app[OPENAPI] = encoded(document(all_endpoints(settings)))
+    endpoints = [endpoint for routes in every for endpoint in routes.endpoints]
+    app[OPENAPI] = encoded(document(endpoints, deprecations))
     app[ACCESS_RULES] = AccessRules(
         step_up=timedelta(seconds=settings.step_up_ttl),
         verified_needed=settings.require_verified_email is not VerifiedEmail.OFF,
@@ -122,8 +127,9 @@ async def make_app(parts: Parts, *, also: Sequence[Routes] = ()) -> web.Applicat
         denials=Denials(parts.database),
         queries=Queries(parts.keys),
         insists_on_version=settings.security_profile is SecurityProfile.STRICT,
+        deprecations=deprecations,
     )
-    for routes in (*all_routes(settings), *also):
+    for routes in every:
         router.mount(app, routes)
     return app
 
@@ -169,6 +175,8 @@ def _headers(settings: Settings) -> dict[str, str]:
         "X-Frame-Options": "DENY",
         "Cross-Origin-Opener-Policy": "same-origin",
         "Server": "ostiary",
+        # Unless an answer says otherwise itself.
+        "Cache-Control": "no-store",
     }
     if settings.in_production:
         headers["Strict-Transport-Security"] = _HSTS

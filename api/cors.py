@@ -36,7 +36,8 @@ class Cors:
         """Add the headers for the request's origin; an unknown one gets none."""
         if not self._origins:
             return
-        response.headers.add(hdrs.VARY, hdrs.ORIGIN)
+        vary = response.headers.get(hdrs.VARY)
+        response.headers[hdrs.VARY] = f"{vary}, {hdrs.ORIGIN}" if vary else hdrs.ORIGIN
         origin = request.headers.get(hdrs.ORIGIN, "").lower()
         if origin in self._origins:
             response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin

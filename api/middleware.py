@@ -13,8 +13,10 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
 from api.addresses import Network, client_address
+from api.compression import compress, preferences
 from api.context import CALL, Call
 from api.cors import Cors
+from api.deprecations import DEPRECATION, Deprecation
 from api.envelope import failure
 from api.keys import DECISION, ROUTE
 from api.limits import TooMany
@@ -25,8 +27,10 @@ from api.problems import (
     NotAcceptable,
     NotFound,
     PayloadTooLarge,
+    UnsupportedMediaType,
 )
 from api.proxies import ProxyWatch
+from api.reading import PATCHES
 from ops.errors import Kind, Problem
 from ops.ids import new_id
 from ops.logging import bound, get_logger
@@ -39,6 +43,8 @@ _SANE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _MAX_AGENT = 300
 _MAX_PATH = 200
 _UNMATCHED = "unmatched"
+_ANSWERS = {"", "*/*", "application/*", "application/json", "application/problem+json"}
+_ACCEPT_PATCH = "Accept-Patch"  # RFC 5789, section 3.1
 
 _access = get_logger("access")
 _log = get_logger()
@@ -64,6 +70,7 @@ class Wrapper:
             request[CALL] = call
             with bound(request_id=call.request_id), self.metrics.requests_active.track_inprogress():
                 response = await self._answered(request, call, handler)
+                await compress(request, response)
                 self._finish(request, response, call)
                 self._record(request, response, time.perf_counter() - started)
             return response
@@ -93,28 +100,37 @@ class Wrapper:
             return await handler(request)
         except Problem as problem:
             return self._told(request, call, problem)
+        except web.HTTPMethodNotAllowed as error:
+            return self._asked_otherwise(request, call, error)
         except web.HTTPException as error:
-            return self._told(request, call, _problem_of(error), error)
+            return self._told(request, call, _problem_of(error))
         except Exception:  # noqa: BLE001 - the one place where the unknown ends
             _log.exception("unexpected error", route=request.get(ROUTE, _UNMATCHED))
             return self._told(request, call, Internal())
 
-    def _told(
-        self,
-        request: web.Request,
-        call: Call,
-        problem: Problem,
-        error: web.HTTPException | None = None,
+    def _asked_otherwise(
+        self, request: web.Request, call: Call, error: web.HTTPMethodNotAllowed
     ) -> web.Response:
+        """Say which methods an address answers; with 204 to who asked just that."""
+        asked = request.method == hdrs.METH_OPTIONS
+        response = (
+            web.Response(status=204) if asked else self._told(request, call, MethodNotAllowed())
+        )
+        methods = error.allowed_methods | {hdrs.METH_OPTIONS}
+        response.headers[hdrs.ALLOW] = ", ".join(sorted(methods))
+        if hdrs.METH_PATCH in methods:
+            response.headers[_ACCEPT_PATCH] = PATCHES
+        return response
+
+    def _told(self, request: web.Request, call: Call, problem: Problem) -> web.Response:
         self.metrics.problems.labels(problem.code).inc()
         if isinstance(problem, TooMany):
             request[DECISION] = problem.decision
         if problem.kind is Kind.TOO_LARGE:
             self.metrics.bodies_refused.labels("too_large").inc()
-        wants_9457 = "application/problem+json" in request.headers.get(hdrs.ACCEPT, "")
-        response = failure(call, problem, rfc9457=wants_9457)
-        if error is not None and hdrs.ALLOW in error.headers:
-            response.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
+        response = failure(call, problem, rfc9457="application/problem+json" in _accepted(request))
+        if isinstance(problem, UnsupportedMediaType) and request.method == hdrs.METH_PATCH:
+            response.headers[_ACCEPT_PATCH] = PATCHES
         return response
 
     def _finish(self, request: web.Request, response: web.StreamResponse, call: Call) -> None:
@@ -126,6 +142,25 @@ class Wrapper:
         decision = request.get(DECISION)
         if decision:
             decision.write(response)
+        deprecation = request.get(DEPRECATION)
+        if deprecation:
+            self._warn(request, response, deprecation)
+
+    def _warn(
+        self, request: web.Request, response: web.StreamResponse, deprecation: Deprecation
+    ) -> None:
+        """Tell the caller that a route will go, and the operator who still calls it."""
+        response.headers.update(deprecation.headers)
+        route, call = request[ROUTE], request[CALL]
+        self.metrics.deprecated_requests.labels(request.method, route).inc()
+        _log.info(
+            "deprecated route called",
+            method=request.method,
+            route=route,
+            user=str(call.principal.user_id) if call.principal else None,
+            address=call.address,
+            agent=call.user_agent,
+        )
 
     def _record(self, request: web.Request, response: web.StreamResponse, seconds: float) -> None:
         route = request.get(ROUTE, _UNMATCHED)
@@ -158,19 +193,21 @@ def _shown(path: str) -> str:
 
 
 def _check_accept(request: web.Request) -> None:
-    accepted = request.headers.get(hdrs.ACCEPT, "*/*").lower()
+    if hdrs.ACCEPT not in request.headers or request.method == hdrs.METH_OPTIONS:
+        return
     path = request.rel_url.raw_path
     if not path.startswith(("/api/", "/auth/")) or path.startswith("/api/docs"):
         return
-    kinds = [item.partition(";")[0].strip() for item in accepted.split(",")]
-    good = {"", "*/*", "application/*", "application/json", "application/problem+json"}
-    if not good.intersection(kinds):
+    if _ANSWERS.isdisjoint(_accepted(request)):
         raise NotAcceptable
 
 
+def _accepted(request: web.Request) -> list[str]:
+    """Return the media ranges that a caller accepts."""
+    return [name for name, welcome in preferences(request, hdrs.ACCEPT).items() if welcome]
+
+
 def _problem_of(error: web.HTTPException) -> Problem:
-    if isinstance(error, web.HTTPMethodNotAllowed):
-        return MethodNotAllowed()
     if isinstance(error, web.HTTPRequestEntityTooLarge):
         return PayloadTooLarge()
     if isinstance(error, web.HTTPNotFound):

@@ -2,8 +2,8 @@
 
 import re
 import unicodedata
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping, Sequence
+from base64 import b64decode, urlsafe_b64encode
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,14 +22,26 @@ _PURPOSE = "list cursor"
 _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
-_FILTER = re.compile(r"filter\[(\w+)\]")
+# What becomes of bytes that are no UTF-8: U+FFFD of escaped ones, surrogates of bare ones.
+_NO_TEXT = re.compile("[\x00\ufffd\ud800-\udfff]")
+_TWICE = "Send it once."
 _MAX_LIMIT = 100
 _MAX_SEARCH = 100
 _MAX_WORDS = 5
+# A short query of a thousand unknown names must not have an answer of a megabyte.
+_MAX_WRONG = 20
 
 
 class _WrongValueError(ValueError):
     """What is wrong with the value of a parameter."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a query asked for: which fields, and which part of a list."""
+
+    fields: Sequence[str] | None = None
+    window: Window | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,20 +69,26 @@ class Queries:
     def __init__(self, keys: KeyRing) -> None:
         self._keys = keys
 
-    def read(self, lists: Lists, path: str, query: MultiMapping[str]) -> Window:
-        """Return the window that is asked for; raise Invalid naming every wrong parameter."""
-        reader = _Reader(lists, query)
-        reader.check_names()
-        window = reader.window()
-        if reader.wrong:
-            raise Invalid(details=reader.wrong)
-        given = query.get("cursor")
-        if given is None:
-            return window
-        after = self._opened(given, _place(path, window)) if given else None
-        return replace(window, offset=None, after=after)
+    def read(
+        self, lists: Lists, known: Sequence[str], place: str, query: MultiMapping[str]
+    ) -> Asked:
+        """Return what is asked for of a list, whose items have the fields `known`.
 
-    def pagination(self, path: str, window: Window, page: Page[Any]) -> dict[str, Any]:
+        Raises Invalid naming every wrong parameter; `place` is which list it is.
+        """
+        reader = _Reader(lists, query)
+        reader.check()
+        window = reader.window()
+        fields = reader.read("fields", _some_of(known), None)
+        if reader.wrong:
+            raise Invalid(details=_cut(reader.wrong))
+        given = query.get("cursor")
+        if given is not None:
+            after = self._opened(given, _bound_to(place, window)) if given else None
+            window = replace(window, offset=None, after=after)
+        return Asked(fields=fields, window=window)
+
+    def pagination(self, place: str, window: Window, page: Page[Any]) -> dict[str, Any]:
         """Return the block that says where one is, and how to go on."""
         found: dict[str, Any] = {"limit": window.limit, "hasNext": page.has_next}
         if window.offset is not None and page.total is not None:
@@ -81,7 +99,8 @@ class Queries:
             found["totalIsExact"] = page.total_is_exact
         else:
             found["hasPrev"] = window.after is not None
-        found["nextCursor"] = self._sealed(page.next, _place(path, window)) if page.next else None
+        bound_to = _bound_to(place, window)
+        found["nextCursor"] = self._sealed(page.next, bound_to) if page.next else None
         return found
 
     def _sealed(self, cursor: Cursor, place: bytes) -> str:
@@ -91,7 +110,8 @@ class Queries:
 
     def _opened(self, given: str, place: bytes) -> Cursor:
         try:
-            sealed = urlsafe_b64decode(given + "=" * (-len(given) % 4))
+            padded = given + "=" * (-len(given) % 4)
+            sealed = b64decode(padded, altchars=b"-_", validate=True)
             value, row_id = orjson.loads(self._keys.open(sealed, purpose=_PURPOSE, aad=place))
             return Cursor(value, UUID(row_id))
         except (CannotOpen, ValueError) as error:
@@ -102,15 +122,20 @@ class Queries:
             ) from error
 
 
-def chosen_fields(query: MultiMapping[str], known: Sequence[str]) -> list[str] | None:
+def chosen_fields(query: MultiMapping[str], known: Sequence[str]) -> Sequence[str] | None:
     """Return the fields that `fields=a,b` asks for, None for all; raise Invalid naming `known`."""
     given = query.getall("fields", [])
-    if not given:
-        return None
-    names = [name.strip() for name in ",".join(given).split(",")]
-    if len(given) > 1 or not set(names) <= set(known):
-        raise Invalid.field("fields", f"Choose among {', '.join(known)}.")
-    return names
+    if len(given) > 1:
+        raise Invalid.field("fields", _TWICE)
+    try:
+        return _some_of(known)(given[0]) if given else None
+    except _WrongValueError as error:
+        raise Invalid.field("fields", str(error)) from error
+
+
+def place_of(path: str, parts: Mapping[str, str]) -> str:
+    """Return which list it is, the same under every alias of its path."""
+    return f"{path} {sorted(parts.items())}" if parts else path
 
 
 class _Reader:
@@ -120,59 +145,69 @@ class _Reader:
         self._lists = lists
         self._query = query
         self.wrong: list[Detail] = []
+        self._wrong_names: set[str] = set()
 
-    def check_names(self) -> None:
-        """Raise Invalid for parameters that are unknown, come twice, or hold a NUL."""
-        wrong = []
+    def check(self) -> None:
+        """Note parameters that are unknown, come twice, or are no text."""
+        known = self._lists.names
         for name in dict.fromkeys(self._query):
             values = self._query.getall(name)
-            if name not in self._lists.names:
-                allowed = ", ".join(self._lists.names)
-                wrong.append(Detail(name[:100], f"Unknown. Allowed are {allowed}."))
+            if name not in known:
+                shown = name[:100].encode("utf-8", "replace").decode()
+                self._note(shown, f"Unknown. Allowed are {', '.join(known)}.")
             elif len(values) > 1:
-                wrong.append(Detail(name, "Send it once."))
-            elif "\x00" in values[0]:
-                wrong.append(Detail(name, "NUL is not allowed."))
-        if wrong:
-            raise Invalid(details=wrong)
+                self._note(name, _TWICE)
+            elif _NO_TEXT.search(values[0]):
+                self._note(name, "Send UTF-8 without NUL.")
 
     def window(self) -> Window:
-        limit = self._read("limit", _limit, 20)
-        page = self._read("page", _page, 1)
-        if {"page", "cursor"} <= set(self._query):
-            self.wrong.append(Detail("cursor", "Send page or cursor, not both."))
+        limit = self.read("limit", _limit, 20)
+        page = self.read("page", _page, 1)
+        if "page" in self._query and "cursor" in self._query:
+            self._note("cursor", "Send page or cursor, not both.")
         return Window(
-            sort=self._read("sort", _one_of(self._lists.sorts), self._lists.sorts[0]),
-            descending=self._read("order", _one_of(("desc", "asc")), "desc") == "desc",
+            sort=self.read("sort", _one_of(self._lists.sorts), self._lists.sorts[0]),
+            descending=self.read("order", _one_of(("desc", "asc")), "desc") == "desc",
             limit=limit,
             offset=(page - 1) * limit,
             filters=self._filters(),
-            words=self._read("search", _words, ()),
-            since=self._read("dateFrom", _since, None),
-            until=self._read("dateTo", _until, None),
+            words=self.read("search", _words, ()),
+            since=self.read("dateFrom", _since, None),
+            until=self.read("dateTo", _until, None),
         )
 
     def _filters(self) -> dict[str, Any]:
-        found = {}
-        for name in self._query:
-            if match := _FILTER.fullmatch(name):
-                found[match[1]] = self._read(name, self._lists.filters[match[1]].read, None)
-        return found
+        return {
+            name: self.read(f"filter[{name}]", item.read, None)
+            for name, item in self._lists.filters.items()
+            if f"filter[{name}]" in self._query
+        }
 
-    def _read(self, name: str, read: Any, otherwise: Any) -> Any:
+    def read(self, name: str, read: Callable[[str], Any], otherwise: Any) -> Any:
+        """Return a parameter as `read` makes it of its text; note what is wrong with it."""
         text = self._query.get(name)
-        if text is None:
+        if text is None or name in self._wrong_names:
             return otherwise
         try:
             return read(text)
         except ValueError as error:
-            self.wrong.append(Detail(name, str(error)))
+            self._note(name, str(error))
             return otherwise
 
+    def _note(self, name: str, message: str) -> None:
+        self._wrong_names.add(name)
+        self.wrong.append(Detail(name, message))
 
-def _place(path: str, window: Window) -> bytes:
+
+def _cut(wrong: list[Detail]) -> list[Detail]:
+    """Return the first mistakes, and how many more there are."""
+    left = len(wrong) - _MAX_WRONG
+    return wrong if left <= 0 else [*wrong[:_MAX_WRONG], Detail("", f"And {left} more.")]
+
+
+def _bound_to(place: str, window: Window) -> bytes:
     """Return what a cursor is bound to: the list, its order and what narrows it."""
-    facts = [path, window.sort, window.descending, list(window.words), window.since, window.until]
+    facts = [place, window.sort, window.descending, list(window.words), window.since, window.until]
     filters = [[name, window.filters[name]] for name in sorted(window.filters)]
     return orjson.dumps([*facts, filters], default=str)
 
@@ -194,6 +229,16 @@ def _one_of(allowed: Sequence[str]) -> Any:
         if text not in allowed:
             raise _WrongValueError(f"Choose among {', '.join(allowed)}.")
         return text
+
+    return read
+
+
+def _some_of(known: Sequence[str]) -> Callable[[str], list[str]]:
+    def read(text: str) -> list[str]:
+        names = [name.strip() for name in text.split(",")]
+        if not set(names) <= set(known):
+            raise _WrongValueError(f"Choose among {', '.join(known)}.")
+        return names
 
     return read
 
@@ -227,4 +272,6 @@ def _moment(text: str) -> tuple[datetime, timedelta]:
             return moment, timedelta(microseconds=1)
     except (ValueError, OverflowError):
         pass
-    raise _WrongValueError("Send a day (2026-11-21) or a time (2026-11-21T10:30:00Z).")
+    raise _WrongValueError(
+        "Send a day (2026-11-21) or a time (2026-11-21T10:30:00Z; write + as %2B)."
+    )

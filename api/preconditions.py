@@ -6,6 +6,7 @@ the data as it was written, so that a 304 is never told about data that differ.
 
 import re
 from hashlib import blake2b
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -13,6 +14,7 @@ from aiohttp import hdrs, web
 
 from ops.errors import Kind, Problem
 
+_KEPT = (hdrs.CACHE_CONTROL, hdrs.ETAG, hdrs.VARY)
 _OURS = re.compile(r'"(\d{1,18})-[0-9a-f]{8}(?:-gzip)?"')
 
 
@@ -42,8 +44,28 @@ def expected_versions(request: web.Request) -> frozenset[int] | None:
     return frozenset(int(found[1]) for tag in tags if (found := _OURS.fullmatch(tag)))
 
 
+def check_expected(request: web.Request, etag: str) -> None:
+    """Raise PreconditionFailed if a GET names other tags as If-Match (strong comparison)."""
+    tags = _tags(request, hdrs.IF_MATCH)
+    if tags and not tags & {etag, "*"}:
+        raise PreconditionFailed
+
+
 def is_known(request: web.Request, etag: str) -> bool:
-    """Say whether If-None-Match names this tag (weak comparison)."""
-    tags = ",".join(request.headers.getall(hdrs.IF_NONE_MATCH, [])).split(",")
-    known = {tag.strip().removeprefix("W/").replace('-gzip"', '"') for tag in tags}
-    return etag in known or "*" in known
+    """Say whether If-None-Match names this tag (weak comparison), compressed or not."""
+    tags = _tags(request, hdrs.IF_NONE_MATCH)
+    return bool(tags) and not {tag.removeprefix("W/") for tag in tags}.isdisjoint({etag, "*"})
+
+
+def not_modified(response: web.Response) -> web.Response:
+    """Return the 304 in place of an answer: its validator, and what caches go by (15.4.5)."""
+    kept = {name: response.headers[name] for name in _KEPT if name in response.headers}
+    return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=kept)
+
+
+def _tags(request: web.Request, header: str) -> set[str]:
+    """Return the tags of a header, as they are without compression."""
+    given = request.headers.getall(header, None)
+    if given is None:
+        return set()
+    return {tag.strip().replace('-gzip"', '"') for tag in ",".join(given).split(",")}

@@ -14,7 +14,8 @@ SMALL = 64 * 1024
 LARGE = 1024 * 1024
 
 _BODIES = frozenset({"application/json"})
-_PATCHES = _BODIES | {"application/merge-patch+json"}  # RFC 7396
+# What a PATCH may be sent as: JSON Merge Patch (RFC 7396).
+PATCHES = "application/merge-patch+json, application/json"
 
 _BODY_SECONDS = 30.0
 _MAX_DEPTH = 32
@@ -29,8 +30,10 @@ async def read_json(request: web.Request, limit: int) -> Any:
     Raises UnsupportedMediaType, PayloadTooLarge, TooSlow, or BadRequest for what is not JSON, is
     too deep, names a key twice, or holds NUL, NaN or a lone surrogate.
     """
-    kinds = _PATCHES if request.method == "PATCH" else _BODIES
-    if request.content_type not in kinds:
+    if request.method == hdrs.METH_PATCH:
+        if request.content_type not in PATCHES.split(", "):
+            raise UnsupportedMediaType(f"Send the patch as one of {PATCHES}, in UTF-8.")
+    elif request.content_type not in _BODIES:
         raise UnsupportedMediaType
     _check_charset(request)
     value = parse_json(await read_body(request, limit))

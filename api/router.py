@@ -8,21 +8,25 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from api.access import Access, Public, bearer
 from api.addresses import site_of
 from api.context import CALL, Call, Principal
+from api.deprecations import DEPRECATION, Deprecations
 from api.keys import DECISION, ROUTE
 from api.limits import Limits, Policy
-from api.paging import Queries, chosen_fields
+from api.paging import Asked, Queries, chosen_fields, place_of
 from api.preconditions import PreconditionRequired, expected_versions
 from api.problems import Forbidden, InvalidToken
 from api.reading import read_json
 from api.routing import Endpoint, Routes
-from api.writing import Asked, write
+from api.writing import write
 from storage.claims import Claim
 from storage.users import PREMIUM
+
+# Nobody on the way keeps it, or compresses it (`api/compression.py`).
+_UNTOUCHED = "no-store, no-transform"
 
 
 class Identifier(Protocol):
@@ -62,6 +66,7 @@ class Router:
     queries: Queries
     # Changes must name the version they are made to (SECURITY_PROFILE=strict).
     insists_on_version: bool
+    deprecations: Deprecations
 
     def mount(self, app: web.Application, routes: Routes) -> None:
         """Add a feature's endpoints, under their aliases too."""
@@ -75,8 +80,13 @@ class Router:
     def _handler(
         self, endpoint: Endpoint
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        name = f"{endpoint.method} {endpoint.path}"
+        deprecation, secret = self.deprecations.get(name), endpoint.secret
+
         async def handle(request: web.Request) -> web.StreamResponse:
             request[ROUTE] = endpoint.path
+            if deprecation:
+                request[DEPRECATION] = deprecation
             call = request[CALL]
             if endpoint.access.identifies:
                 call.principal = await self._principal(request, endpoint)
@@ -84,10 +94,13 @@ class Router:
                 await self._limit(request, call, endpoint.access)
             try:
                 endpoint.access.check(request)
-                return await self._worked(request, call, endpoint)
+                response = await self._worked(request, call, endpoint)
             except Forbidden:
-                await self.denials.note(call, f"{endpoint.method} {endpoint.path}")
+                await self.denials.note(call, name)
                 raise
+            if secret:
+                response.headers[hdrs.CACHE_CONTROL] = _UNTOUCHED
+            return response
 
         return handle
 
@@ -113,13 +126,12 @@ class Router:
             return write(request, endpoint, result, asked, queries=self.queries)
 
     def _asked(self, request: web.Request, endpoint: Endpoint) -> Asked:
-        if not endpoint.fields:
-            return Asked()
-        fields = chosen_fields(request.query, endpoint.fields)
-        if endpoint.lists is None:
-            return Asked(fields=fields)
-        window = self.queries.read(endpoint.lists, request.path, request.query)
-        return Asked(fields=fields, window=window)
+        if endpoint.lists:
+            place = place_of(endpoint.path, request.match_info)
+            return self.queries.read(endpoint.lists, endpoint.fields, place, request.query)
+        if endpoint.fields:
+            return Asked(fields=chosen_fields(request.query, endpoint.fields))
+        return Asked()
 
     def _expected(self, request: web.Request, endpoint: Endpoint) -> frozenset[int] | None:
         changes = endpoint.method in {"PUT", "PATCH", "DELETE"}

@@ -4,6 +4,7 @@ What becomes of a declaration is in `api/router.py`.
 """
 
 import inspect
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -18,6 +19,7 @@ from ops.errors import Problem
 Handler = Callable[..., Awaitable[Any]]
 
 BASE = "/api/v1"
+_SECRET = re.compile("(token|secret|apikey|password|codes)$", re.IGNORECASE)
 # Fields of the data that the documents' client looks for at the top level.
 MIRRORED = ("accessToken", "refreshToken", "expiresIn")
 
@@ -75,9 +77,23 @@ class Endpoint:
         return [item.data_key or name for name, item in schema.fields.items()]
 
     @property
+    def secret(self) -> bool:
+        """Whether an answer may carry what nobody must guess: its length must not tell of it."""
+        return bool(self.mirrored) or any(map(_SECRET.search, _names_in(self.gives)))
+
+    @property
     def body_limit(self) -> int:
         """Bytes a body may have: 64 KiB on /auth, 1 MiB elsewhere."""
         return SMALL if "/auth/" in self.path else LARGE
+
+
+def _names_in(schema: Any) -> set[str]:
+    """Return the names of all fields that a schema writes, at any depth."""
+    names = set()
+    for name, item in schema.fields.items() if schema else ():
+        inner = getattr(item, "inner", item)
+        names |= {item.data_key or name} | _names_in(getattr(inner, "schema", None))
+    return names
 
 
 @dataclass(slots=True)

@@ -43,6 +43,13 @@ class Replacement(Inbound):
 
     makes = dict
 
+    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
+        """Say what to do where null was sent for what cannot be empty."""
+        super().on_bind_field(field_name, field_obj)
+        way_out = "leave it out to keep what it is" if self.partial else "send a value"
+        told = {"null": f"This cannot be removed: {way_out}."}
+        field_obj.error_messages = field_obj.error_messages | told
+
 
 class Outbound(Schema):
     """Lists what leaves."""

@@ -1,26 +1,18 @@
 """Turns what a handler returns into an answer: written, fields chosen, tagged, numbered."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from http import HTTPStatus
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import hdrs, web
 
+from api.compression import negotiate
 from api.context import CALL
 from api.envelope import Answer, success
-from api.paging import Queries
-from api.preconditions import etag_of, is_known
+from api.paging import Asked, Queries, place_of
+from api.preconditions import check_expected, etag_of, is_known, not_modified
 from api.routing import Endpoint
-from storage.pages import Page, Window
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What a query asked for: which fields, and which part of a list."""
-
-    fields: Sequence[str] | None = None
-    window: Window | None = None
+from storage.pages import Page
 
 
 def write(
@@ -32,7 +24,8 @@ def write(
     answer = result if isinstance(result, Answer) else Answer(data=result)
     record = answer.data
     if isinstance(record, Page) and asked.window:
-        block = queries.pagination(request.path, asked.window, record)
+        place = place_of(endpoint.path, request.match_info)
+        block = queries.pagination(place, asked.window, record)
         answer = replace(answer, data=record.items, pagination=block)
     answer = replace(answer, data=_written(endpoint, answer, asked))
     mirrored = {
@@ -65,10 +58,11 @@ def _chosen(item: dict[str, Any], fields: Sequence[str]) -> dict[str, Any]:
 
 
 def _tagged(request: web.Request, response: web.Response, etag: str) -> web.Response:
-    if request.method in {hdrs.METH_GET, hdrs.METH_HEAD} and is_known(request, etag):
-        response = web.Response(
-            status=HTTPStatus.NOT_MODIFIED,
-            headers={hdrs.CACHE_CONTROL: response.headers[hdrs.CACHE_CONTROL]},
-        )
     response.headers[hdrs.ETAG] = etag
-    return response
+    if request.method not in {hdrs.METH_GET, hdrs.METH_HEAD}:
+        return response
+    check_expected(request, etag)
+    if not is_known(request, etag):
+        return response
+    negotiate(request, response)
+    return not_modified(response)

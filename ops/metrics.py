@@ -57,6 +57,12 @@ class Metrics:
             "http_route",
             "http_response_status_code",
         )
+        self.deprecated_requests = self._counter(
+            "ostiary_deprecated_requests_total",
+            "Requests to routes that will go.",
+            "http_request_method",
+            "http_route",
+        )
         self.requests_active = self._gauge(
             "http_server_active_requests", "Requests being answered now."
         )

@@ -1,5 +1,8 @@
 """The API reference: an interactive page, the OpenAPI document, and the list of error codes."""
 
+import asyncio
+import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +10,12 @@ import orjson
 from aiohttp import web
 
 from api.access import Public
+from api.assets import Asset, asset_file
 from api.docs.errors import rows
 from api.pages.render import PAGES
 from api.routing import Routes
 
-OPENAPI = web.AppKey("openapi", bytes)
+OPENAPI = web.AppKey("openapi", Asset)
 
 pages = Routes("/api/docs", tag="Pages")
 
@@ -22,6 +26,7 @@ _FILES = {
     "start.js": "text/javascript",
     "favicon-32x32.png": "image/png",
 }
+_FILE = re.compile(r"/api/docs/static/([\w.-]+)")
 _CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
     " img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
@@ -29,16 +34,18 @@ _CSP = (
 
 
 @pages.add("GET", "", access=Public(), documented=False, limited=False)
-async def show_docs(_: web.Request) -> web.FileResponse:
+async def show_docs(request: web.Request) -> web.Response:
     """Show the interactive reference."""
-    headers = {"Content-Security-Policy": _CSP, "Cache-Control": "no-cache"}
-    return web.FileResponse(_STATIC / "index.html", headers=headers)
+    page = await asyncio.to_thread(_page)
+    response = page.answer(request, cache_control="no-cache")
+    response.headers["Content-Security-Policy"] = _CSP
+    return response
 
 
 @pages.add("GET", "/openapi.json", access=Public(), documented=False, limited=False)
 async def get_openapi(request: web.Request) -> web.Response:
     """Return the OpenAPI document."""
-    return web.Response(body=request.app[OPENAPI], content_type="application/json")
+    return request.app[OPENAPI].answer(request, cache_control="no-cache")
 
 
 @pages.add("GET", "/errors", access=Public(), documented=False, limited=False)
@@ -48,15 +55,30 @@ async def show_errors(request: web.Request) -> web.Response:
 
 
 @pages.add("GET", "/static/{name}", access=Public(), documented=False, limited=False)
-async def get_static(request: web.Request) -> web.FileResponse:
+async def get_static(request: web.Request) -> web.Response:
     """Return one of the files of the reference."""
     name = request.match_info["name"]
     if name not in _FILES:
         raise web.HTTPNotFound
-    headers = {"Content-Type": _FILES[name], "Cache-Control": "public, max-age=86400"}
-    return web.FileResponse(_STATIC / name, headers=headers)
+    asset = await asyncio.to_thread(_file, name)
+    return asset.answer(request, cache_control="public, max-age=86400")
 
 
-def encoded(document: dict[str, Any]) -> bytes:
+def encoded(document: dict[str, Any]) -> Asset:
     """Return the document as it is served."""
-    return orjson.dumps(document)
+    return Asset.of(orjson.dumps(document), "application/json")
+
+
+def _file(name: str) -> Asset:
+    return asset_file(_STATIC / name, _FILES[name])
+
+
+@cache
+def _page() -> Asset:
+    """Return the page, whose files are named with their versions: they may be kept for good."""
+    text = (_STATIC / "index.html").read_text(encoding="utf-8")
+
+    def versioned(found: re.Match[str]) -> str:
+        return f"{found[0]}?v={_file(found[1]).version}"
+
+    return Asset.of(_FILE.sub(versioned, text).encode(), "text/html")

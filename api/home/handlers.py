@@ -17,6 +17,6 @@ async def show_home(request: web.Request) -> web.Response:
 
 
 @pages.add("GET", "/assets/ostiary.css", access=Public(), documented=False, limited=False)
-async def get_style_sheet(request: web.Request) -> web.FileResponse:
+async def get_style_sheet(request: web.Request) -> web.Response:
     """Return the style sheet."""
     return await style_sheet(request)

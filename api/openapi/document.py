@@ -13,6 +13,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema
 
 from api.access import OpsToken, Public
+from api.deprecations import DEPRECATIONS, Deprecation, Deprecations
 from api.openapi.parameters import parameters
 from api.openapi.responses import responses
 from api.openapi.shapes import ERROR, META, PAGINATION
@@ -28,9 +29,11 @@ Every answer has one shape: `success`, `data`, `meta`, or `success`, `error`, `m
 """
 
 
-def document(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
+def document(
+    endpoints: Iterable[Endpoint], deprecations: Deprecations = DEPRECATIONS
+) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of the documented endpoints."""
-    spec = _Spec()
+    spec = _Spec(deprecations)
     for endpoint in endpoints:
         if endpoint.documented:
             spec.add(endpoint)
@@ -41,8 +44,9 @@ def document(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
 class _Spec(AiohttpApiSpec):  # type: ignore[misc]  # the library is untyped
     """aiohttp-apispec, taught OpenAPI 3.1."""
 
-    def __init__(self) -> None:
+    def __init__(self, deprecations: Deprecations) -> None:
         super().__init__(url=None, title="Ostiary", version=VERSION)
+        self._deprecations = deprecations
         self.plugin = MarshmallowPlugin(schema_name_resolver=_name_of)
         self.spec = APISpec(
             title="Ostiary",
@@ -85,6 +89,8 @@ class _Spec(AiohttpApiSpec):  # type: ignore[misc]  # the library is untyped
         }
         if found["description"]:
             operation["description"] = found["description"]
+        if row := self._deprecations.get(f"{endpoint.method} {endpoint.path}"):
+            operation |= {"deprecated": True, "description": _told(row, found["description"])}
         for item in found["schemas"]:
             content = {"schema": item["schema"], "example": item["schema"].example}
             kinds = ["application/json"]
@@ -100,6 +106,12 @@ class _Spec(AiohttpApiSpec):  # type: ignore[misc]  # the library is untyped
         if found_parameters := parameters(endpoint):
             operation["parameters"] = found_parameters
         self.spec.path(path=endpoint.path, operations={endpoint.method.lower(): operation})
+
+
+def _told(row: Deprecation, description: str) -> str:
+    end = f"Deprecated since {row.since:%Y-%m-%d}; answers until {row.sunset:%Y-%m-%d}."
+    successor = f" Call `{row.successor}` in its place." if row.successor else ""
+    return f"{end}{successor}\n\n{description}".rstrip()
 
 
 def _name_of(schema: type[Schema] | Schema | str) -> str:

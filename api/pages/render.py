@@ -6,6 +6,8 @@ from typing import Any
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from api.assets import Asset, asset_file
+
 _FOLDER = Path(__file__).parent
 _CSP = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self';"
@@ -25,6 +27,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._templates.globals["style"] = _style().version
 
     def response(self, name: str, facts: dict[str, Any], *, status: int = 200) -> web.Response:
         """Return the page `templates/name.html` filled with facts."""
@@ -36,7 +39,10 @@ class Pages:
 PAGES = web.AppKey("pages", Pages)
 
 
-async def style_sheet(_: web.Request) -> web.FileResponse:
+async def style_sheet(request: web.Request) -> web.Response:
     """Return the one style sheet of all pages."""
-    headers = {"Cache-Control": "public, max-age=3600"}
-    return web.FileResponse(_FOLDER / "assets" / "ostiary.css", headers=headers)
+    return _style().answer(request, cache_control="public, max-age=3600")
+
+
+def _style() -> Asset:
+    return asset_file(_FOLDER / "assets" / "ostiary.css", "text/css")
