@@ -8,6 +8,7 @@ from uuid import UUID
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _MAX_IDS = 100
+ME = "me"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,16 @@ def identifier(description: str = "") -> Filter:
     """Return a filter that takes an id."""
     schema = {"type": "string", "format": "uuid"}
     return Filter(read=_id, schema=schema, description=description)
+
+
+def person(description: str = "") -> Filter:
+    """Return a filter that takes a user's id, or `me`, which the service puts the caller for."""
+
+    def read(text: str) -> UUID | str:
+        return ME if text == ME else _id(text)
+
+    schema = {"type": "string", "anyOf": [{"format": "uuid"}, {"const": ME}]}
+    return Filter(read=read, schema=schema, description=description)
 
 
 def identifiers(description: str = "") -> Filter:

@@ -126,7 +126,7 @@ def _publish_people(app: web.Application, parts: Parts) -> None:
     app[ROLES] = RoleService(database=database, metrics=metrics)
     app[TEAMS] = TeamService(database=database, metrics=metrics)
     app[MEMBERSHIPS] = MembershipService(database=database, metrics=metrics)
-    app[CONTENT] = ContentService(database=database, metrics=metrics)
+    app[CONTENT] = ContentService(database=database)
 
 
 def _sign_in_rules(settings: Settings) -> SignInRules:
