@@ -39,8 +39,9 @@ from api.setup.service import SetupService
 from api.teams.handlers import MEMBERSHIPS, TEAMS
 from api.teams.membership import MembershipService
 from api.teams.service import TeamService
-from api.users.handlers import USERS
+from api.users.handlers import STANDING, USERS
 from api.users.service import UserService
+from api.users.standing import StandingService
 from ops.settings import SecurityProfile, Settings, VerifiedEmail
 
 
@@ -86,7 +87,7 @@ def publish_services(app: web.Application, parts: Parts, tokens: Tokens, limits:
         profile=settings.security_profile,
     )
     _publish_credentials(app, parts, policy, attempts)
-    _publish_people(app, parts)
+    _publish_people(app, parts, policy)
     app[SETUP] = SetupService(database=database, hasher=hasher, policy=policy, keys=parts.keys)
     app[HEALTH] = HealthService(database=database, redis=parts.redis)
     if has_mailbox(settings):
@@ -117,10 +118,11 @@ def _publish_credentials(
     )
 
 
-def _publish_people(app: web.Application, parts: Parts) -> None:
+def _publish_people(app: web.Application, parts: Parts, policy: PasswordPolicy) -> None:
     """Publish what people are managed with, and what they make."""
     database, metrics = parts.database, parts.metrics
-    app[USERS] = UserService(database=database, metrics=metrics)
+    app[USERS] = UserService(database=database, hasher=parts.hasher, policy=policy, metrics=metrics)
+    app[STANDING] = StandingService(database=database, metrics=metrics)
     app[PROFILES] = ProfileService(database=database, metrics=metrics)
     app[OVERSIGHT] = SessionOversight(database=database, metrics=metrics)
     app[ROLES] = RoleService(database=database, metrics=metrics)

@@ -131,15 +131,26 @@ class Metrics:
         self.sessions_active = self._gauge("ostiary_sessions_active", "Sessions not yet ended.")
 
     def _people(self) -> None:
-        self.team_changes = self._counter(
-            "ostiary_team_changes_total",
-            "Teams created, changed and deleted; members added, changed and removed.",
+        self.role_changes = self._counter(
+            "ostiary_role_changes_total",
+            "Roles given, taken, created, changed and deleted.",
             "change",
         )
         self.profile_values_unreadable = self._counter(
             "ostiary_profile_values_unreadable_total",
             "Values of profiles met whose key SECRET_KEYS lacks.",
             "column",
+        )
+        self.user_changes = self._counter(
+            "ostiary_user_changes_total",
+            "People created, changed, moved to another address, suspended, activated, deleted,"
+            " restored.",
+            "change",
+        )
+        self.team_changes = self._counter(
+            "ostiary_team_changes_total",
+            "Teams created, changed and deleted; members added, changed and removed.",
+            "change",
         )
 
     def _jobs(self) -> None:

@@ -39,6 +39,13 @@ UPDATE users SET email = $2, email_verified = true,
 WHERE id = $1 AND deleted_at IS NULL
 """
 
+# Set by somebody else: nobody proved the address yet.
+SET_EMAIL = """
+UPDATE users SET email = $2, email_verified = false,
+    credential_version = credential_version + 1, version = version + 1, updated_at = now()
+WHERE id = $1 AND deleted_at IS NULL
+"""
+
 RESTORE_EMAIL = """
 UPDATE users SET email = $2, email_verified = true, password_hash = NULL,
     credential_version = credential_version + 1, version = version + 1, updated_at = now()
@@ -114,6 +121,10 @@ class Credentials:
     async def change_email(self, user_id: UUID, email: str) -> None:
         """Give a person a proved address; raise EmailTaken when another one lives under it."""
         await self._move(CHANGE_EMAIL, user_id, email)
+
+    async def set_email(self, user_id: UUID, email: str) -> None:
+        """Give a person an address nobody proved; raise EmailTaken when another one lives there."""
+        await self._move(SET_EMAIL, user_id, email)
 
     async def restore_email(self, user_id: UUID, email: str) -> None:
         """Give a person a proved address and take the password away; raise EmailTaken."""

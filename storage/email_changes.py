@@ -19,6 +19,19 @@ WHERE id = $2 AND credential_version = $5 AND deleted_at IS NULL
 RETURNING true
 """
 
+# Nobody has to confirm what an administrator does, and the old address gets no way back: it may be
+# a stranger's, or a thief's.
+ADD_DONE = """
+INSERT INTO email_changes (id, user_id, old_email, new_email, credential_version, expires_at,
+    spent_at, confirmed_at)
+VALUES ($1, $2, $3, $4, $5, now(), now(), now())
+"""
+
+CLOSE_WAYS_BACK = """
+UPDATE email_changes SET undo_expires_at = now(), updated_at = now()
+WHERE user_id = $1 AND undo_expires_at > now()
+"""
+
 # What was confirmed can still be undone; only open wishes end.
 RETIRE_OPEN = """
 UPDATE email_changes SET spent_at = now(), updated_at = now()
@@ -134,6 +147,17 @@ class EmailChanges:
             ADD, change_id, user_id, new_email, CONFIRM_SECONDS, credential_version
         )
         return change_id if added else None
+
+    async def add_done(
+        self, user_id: UUID, *, old_email: str, new_email: str, credential_version: int
+    ) -> UUID:
+        """Keep a change that an administrator made, return its id; none can be undone any more."""
+        await self._connection.execute(CLOSE_WAYS_BACK, user_id)
+        change_id = new_id()
+        await self._connection.execute(
+            ADD_DONE, change_id, user_id, old_email, new_email, credential_version
+        )
+        return change_id
 
     async def by_id(self, change_id: UUID) -> Change | None:
         """Return a change that can be confirmed; None when it ended or its person did."""

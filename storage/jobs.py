@@ -140,6 +140,33 @@ class SendReset(Job):
 
 
 @dataclass(frozen=True, slots=True)
+class SendAccountSuspended(Job):
+    """Tell a person that their account was suspended."""
+
+    name: ClassVar[str] = "emails.account_suspended"
+
+    user_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class SendAccountRestored(Job):
+    """Tell a person that their account, suspended or deleted before, is theirs again."""
+
+    name: ClassVar[str] = "emails.account_restored"
+
+    user_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class SendInvitation(Job):
+    """Send somebody an account was made for the means to choose their first password."""
+
+    name: ClassVar[str] = "passwords.invitation"
+
+    user_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class CleanUpSessions(Job):
     """Delete sessions, tokens and idempotency keys that ended long ago."""
 
@@ -175,7 +202,10 @@ CATALOGUE: types.MappingProxyType[str, type[Job]] = types.MappingProxyType(
             SendEmailChange,
             SendEmailChanged,
             SendAccountDeleted,
+            SendAccountSuspended,
+            SendAccountRestored,
             SendReset,
+            SendInvitation,
             CleanUpSessions,
             CleanUpPipeline,
             RotateSigningKey,

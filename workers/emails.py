@@ -8,6 +8,8 @@ from ops.agents import UNKNOWN, name_of
 from storage.email_changes import CONFIRM_SECONDS, UNDO_SECONDS, Change
 from storage.jobs import (
     SendAccountDeleted,
+    SendAccountRestored,
+    SendAccountSuspended,
     SendAlreadyRegistered,
     SendEmailChange,
     SendEmailChanged,
@@ -42,7 +44,10 @@ _NEW_DEVICE = "new_device"
 _PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a template
 _CONFIRM_CHANGE = "confirm_change"
 _EMAIL_CHANGED = "email_changed"
+_ACCOUNT_CREATED = "account_created"
 _ACCOUNT_DELETED = "account_deleted"
+_ACCOUNT_SUSPENDED = "account_suspended"
+_ACCOUNT_RESTORED = "account_restored"
 _VERIFY_HOURS = 24
 _CONFIRM_HOURS = CONFIRM_SECONDS // 3_600
 _UNDO_HOURS = UNDO_SECONDS // 3_600
@@ -51,13 +56,18 @@ _FORGOT_PASSWORD = "forgot-password"  # noqa: S105 - a page
 
 @actor(SendWelcome)
 async def send_welcome(job: SendWelcome, promise: Promise, tools: Tools) -> None:
-    """Welcome a new user with a link and a code that verify the address, unless they are gone."""
+    """Welcome a new user with a link and a code that verify the address, unless they are gone.
+
+    Somebody whose address an administrator knew to be theirs is only told of the account.
+    """
     async with tools.database.transaction() as storage:
         recipient = await living(job.user_id, storage)
-        if recipient is None:
-            return
-        letter = await _proof_of_address(recipient, promise, _WELCOME, storage, tools)
-    if letter:
+        letter = None
+        if recipient and not recipient.email_verified:
+            letter = await _proof_of_address(recipient, promise, _WELCOME, storage, tools)
+    if recipient and recipient.email_verified:
+        await _tell(job.user_id, promise, _ACCOUNT_CREATED, tools)
+    elif letter:
         await post(letter, promise, tools)
         tools.metrics.verifications.labels("requested").inc()
 
@@ -143,6 +153,26 @@ async def send_account_deleted(job: SendAccountDeleted, promise: Promise, tools:
         recipient = await storage.letters.recipient(job.user_id)
     if recipient and recipient.deleted:
         await notify(recipient, promise, _ACCOUNT_DELETED, tools, at=_shown(promise.created_at))
+
+
+@actor(SendAccountSuspended)
+async def send_account_suspended(job: SendAccountSuspended, promise: Promise, tools: Tools) -> None:
+    """Tell somebody that they cannot sign in; nothing when they can again, or are gone."""
+    async with tools.database.reading() as storage:
+        recipient = await living(job.user_id, storage)
+    if recipient and not recipient.is_active:
+        await notify(recipient, promise, _ACCOUNT_SUSPENDED, tools, at=_shown(promise.created_at))
+
+
+@actor(SendAccountRestored)
+async def send_account_restored(job: SendAccountRestored, promise: Promise, tools: Tools) -> None:
+    """Tell somebody that they can sign in again; nothing when they cannot after all."""
+    async with tools.database.reading() as storage:
+        recipient = await living(job.user_id, storage)
+    if recipient and recipient.is_active:
+        way_in = link_to(_FORGOT_PASSWORD, tools)
+        at = _shown(promise.created_at)
+        await notify(recipient, promise, _ACCOUNT_RESTORED, tools, at=at, forgot=way_in)
 
 
 @actor(SendEmailChange)

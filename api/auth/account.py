@@ -5,15 +5,11 @@ from dataclasses import dataclass, field
 from api.context import Call, Principal
 from api.passwords.current import CurrentPassword
 from api.problems import Invalid, InvalidToken
-from ops.errors import Kind, Problem
+from api.users.closing import close_account
 from ops.metrics import Metrics
 from storage.database import Database
-from storage.jobs import SendAccountDeleted
 from storage.sessions import EndReason
-
-
-class LastAdmin(Problem, kind=Kind.CONFLICT, code="CONFLICT"):
-    """You are the only administrator. Make somebody else one first."""
+from storage.users import UserNotFound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +51,9 @@ class AccountService:
         """
         async with self._database.transaction(call.actor) as storage:
             await storage.roles.lock_admins()
-            if await storage.roles.is_last_admin(principal.user_id):
-                raise LastAdmin
-            if not await storage.users.remove(principal.user_id):
-                raise InvalidToken
-            await storage.credentials.retire_letters(principal.user_id)
-            count = await storage.sessions.end_all(principal.user_id, EndReason.ACCOUNT_DELETED)
-            await storage.devices.forget_all(principal.user_id)
-            await storage.audit.note("user.deleted", subject=principal.user_id)
-            await storage.outbox.put(SendAccountDeleted(principal.user_id))
+            try:
+                count = await close_account(storage, principal.user_id)
+            except UserNotFound as error:
+                raise InvalidToken from error
+        self._metrics.user_changes.labels("deleted").inc()
         self._metrics.sessions_revoked.labels(EndReason.ACCOUNT_DELETED).inc(count)

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from aiohttp import web
 
 from api.access import EmailNotVerified, Public, SignedIn, principal_of
-from api.auth.account import AccountService, LastAdmin, Proof
+from api.auth.account import AccountService, Proof
 from api.auth.schemas import (
     CredentialsSchema,
     JwkSetSchema,
@@ -30,6 +30,7 @@ from api.passwords.current import NoPassword
 from api.passwords.hasher import HasherBusy
 from api.problems import InvalidToken
 from api.routing import BASE, MIRRORED, Routes
+from api.users.closing import LastAdmin
 from storage.users import EmailTaken, User
 
 AUTH = web.AppKey("auth", AuthService)

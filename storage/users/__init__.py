@@ -2,6 +2,7 @@
 
 from storage.users.records import (
     COLUMNS,
+    FREE,
     HELD_ROLES,
     PREMIUM,
     Credential,
@@ -15,6 +16,7 @@ from storage.users.repository import Users
 
 __all__ = [
     "COLUMNS",
+    "FREE",
     "HELD_ROLES",
     "PREMIUM",
     "Credential",

@@ -28,6 +28,8 @@ LEFT JOIN LATERAL (
 ) AS held ON true
 """
 
+# Plans; an administrator or a billing service sets them.
+FREE = "free"
 PREMIUM = "premium"
 
 

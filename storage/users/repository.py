@@ -8,11 +8,19 @@ import asyncpg
 from ops.ids import new_id
 from storage.pages import Page, Window, fetch_page
 from storage.users.listing import LIST
-from storage.users.records import COLUMNS, HELD_ROLES, Credential, EmailTaken, User, UserNotFound
+from storage.users.records import (
+    COLUMNS,
+    FREE,
+    HELD_ROLES,
+    Credential,
+    EmailTaken,
+    User,
+    UserNotFound,
+)
 
 ADD = """
-INSERT INTO users (id, email, password_hash, first_name, last_name, email_verified)
-VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO users (id, email, password_hash, first_name, last_name, email_verified, plan)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
 
 ADD_UNLESS_TAKEN = """
@@ -24,6 +32,10 @@ RETURNING id
 BY_ID = f"""
 SELECT {COLUMNS} FROM users {HELD_ROLES} WHERE users.id = $1 AND users.deleted_at IS NULL
 """  # noqa: S608 - only our own lists of columns are put in
+
+KEPT_BY_ID = f"SELECT {COLUMNS} FROM users {HELD_ROLES} WHERE users.id = $1"  # noqa: S608 - as above
+
+LOCK = "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE"
 
 CREDENTIAL = """
 SELECT id, password_hash, credential_version, is_active, email_verified FROM users
@@ -41,6 +53,23 @@ UPDATE users SET deleted_at = now(), credential_version = credential_version + 1
     version = version + 1, updated_at = now()
 WHERE id = $1 AND deleted_at IS NULL
 RETURNING true
+"""
+
+# Who lives under the address meanwhile keeps it: the unique index says so.
+RESTORE = """
+UPDATE users SET deleted_at = NULL, version = version + 1, updated_at = now()
+WHERE id = $1 AND deleted_at IS NOT NULL
+"""
+
+CHANGE = """
+UPDATE users SET first_name = $2, last_name = $3, profile_picture_url = $4, locale = $5, plan = $6,
+    version = version + 1, updated_at = now()
+WHERE id = $1 AND deleted_at IS NULL
+"""
+
+SET_ACTIVE = """
+UPDATE users SET is_active = $2, version = version + 1, updated_at = now()
+WHERE id = $1 AND deleted_at IS NULL
 """
 
 # Only for a hash that nobody changed meanwhile.
@@ -80,20 +109,24 @@ class Users:
         # Whether this transaction changed what web processes remember of somebody.
         self.revoked = False
 
-    async def add(
+    async def add(  # noqa: PLR0913 - one row
         self,
         *,
         email: str,
-        password_hash: str,
+        password_hash: str | None,
         first_name: str,
         last_name: str,
         email_verified: bool = False,
+        plan: str = FREE,
     ) -> UUID:
-        """Insert a person, return the id; raise EmailTaken when one lives under this address."""
+        """Insert a person, return the id; raise EmailTaken when one lives under this address.
+
+        Who has no password hash cannot sign in by password until a letter lets them choose one.
+        """
         user_id = new_id()
         try:
             await self._connection.execute(
-                ADD, user_id, email, password_hash, first_name, last_name, email_verified
+                ADD, user_id, email, password_hash, first_name, last_name, email_verified, plan
             )
         except asyncpg.UniqueViolationError as error:
             raise EmailTaken from error
@@ -114,6 +147,17 @@ class Users:
         if row is None:
             raise UserNotFound
         return User(**row)
+
+    async def kept_by_id(self, user_id: UUID) -> User:
+        """Return a person, deleted or not, or raise UserNotFound."""
+        row = await self._connection.fetchrow(KEPT_BY_ID, user_id)
+        if row is None:
+            raise UserNotFound
+        return User(**row)
+
+    async def lock(self, user_id: UUID) -> None:
+        """Let one transaction at a time change a person, deleted or not."""
+        await self._connection.fetchval(LOCK, user_id)
 
     async def page(self, window: Window) -> Page[User]:
         """Return a part of the list of people; needs a transaction.
@@ -136,6 +180,37 @@ class Users:
         """Delete a person softly: the row stays, their address is free; False if done before."""
         self.revoked = True
         return bool(await self._connection.fetchval(REMOVE, user_id))
+
+    async def restore(self, user_id: UUID) -> None:
+        """Take a deletion back; raise EmailTaken when somebody else lives under the address."""
+        self.revoked = True
+        try:
+            await self._connection.execute(RESTORE, user_id)
+        except asyncpg.UniqueViolationError as error:
+            raise EmailTaken from error
+
+    async def change(self, user: User) -> None:
+        """Store names, picture, locale and plan as this record has them; lock the person before."""
+        self.revoked = True
+        await self._connection.execute(
+            CHANGE,
+            user.id,
+            user.first_name,
+            user.last_name,
+            user.profile_picture_url,
+            user.locale,
+            user.plan,
+        )
+
+    async def suspend(self, user_id: UUID) -> None:
+        """Keep a person from signing in; their sessions are ended by whoever calls this."""
+        self.revoked = True
+        await self._connection.execute(SET_ACTIVE, user_id, False)
+
+    async def activate(self, user_id: UUID) -> None:
+        """Let a person sign in again."""
+        self.revoked = True
+        await self._connection.execute(SET_ACTIVE, user_id, True)
 
     async def rehash(self, user_id: UUID, *, old: str, new: str) -> None:
         """Store the same password under better parameters, unless it was changed meanwhile."""

@@ -69,8 +69,8 @@ def hold(tools: Tools, owner: Any) -> Hold:
 def add_user(parts: Parts, tools: Tools) -> AddUser:
     """Make a person, past every rule of registration."""
 
-    async def adding(**changes: str) -> UUID:
-        facts = {
+    async def adding(**changes: Any) -> UUID:
+        facts: dict[str, Any] = {
             "email": "ada@example.com",
             "password_hash": "none",
             "first_name": "Ada",
