@@ -48,7 +48,10 @@ class Presence:
         self._of_user: defaultdict[UUID, set[UUID]] = defaultdict(set)
         # Revocations of everything that were acted upon.
         self._seen: frozenset[UUID] = frozenset()
-        # Raised whenever everything is forgotten, so that a look-up under way is not remembered.
+        # Revocations of roles that were acted upon: once is enough, everybody had to be forgotten.
+        self._roles_seen: set[UUID] = set()
+        # Raised so that no look-up under way is remembered: whenever everything is forgotten, and
+        # when this process itself changed something.
         self._era = 0
         self._read_at = 0.0
         self._bell = asyncio.Event()
@@ -88,6 +91,7 @@ class Presence:
         # All of them each time, not only the new ones: a look-up that was under way when a row was
         # first read may have put the old answer back.
         self._apply(recent)
+        self._roles_seen &= {item.id for item in recent}
         everything = {item.id for item in recent if item.is_of_everything}
         if missed:
             self._forget_all()
@@ -99,6 +103,7 @@ class Presence:
     async def read_own(self) -> None:
         """Read what this process revoked just now and forget it; raise DatabaseAway."""
         self._apply(await self._recent(_JUST_NOW))
+        self._era += 1
 
     def ring(self) -> None:
         """Make the watch read at once."""
@@ -154,5 +159,7 @@ class Presence:
             elif revocation.user_id:
                 for session_id in list(self._of_user.get(revocation.user_id, ())):
                     self._forget(session_id)
-            else:  # roles change seldom: who has one is not worth knowing
+            # Roles change seldom: who has one is not worth knowing.
+            elif revocation.id not in self._roles_seen:
                 self._forget_all()
+        self._roles_seen |= {revocation.id for revocation in recent if revocation.role_id}
