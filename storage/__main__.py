@@ -1,4 +1,4 @@
-"""python -m storage: migrate, roll back, look, reset, check, keys."""
+"""python -m storage: migrate, roll back, look, reset, seed, check, keys."""
 
 import argparse
 import asyncio
@@ -15,6 +15,8 @@ from storage import check as checks
 from storage import keys_command
 from storage.key_rotation import RotationError
 from storage.migrate import MigrationError, Migrator, create
+from storage.seed import command as seed_command
+from storage.seed.parts import SeedError
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -29,6 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     create_.add_argument("name", help="what it does, such as add_locale_to_users")
     reset = commands.add_parser("reset", help="drop everything and begin anew")
     reset.add_argument("--yes", action="store_true", help="do not ask")
+    seed_command.add_parser(commands)
     check = commands.add_parser("check", help="look at the servers, migrations and keys")
     check.add_argument("--json", action="store_true")
     keys_command.add_parser(commands)
@@ -97,6 +100,11 @@ def _is_meant(consequence: str, word: str) -> bool:
         return False
 
 
+async def _seed(settings: Settings, args: argparse.Namespace) -> int:
+    print(await seed_command.run(settings, args))
+    return 0
+
+
 async def _check(settings: Settings, args: argparse.Namespace) -> int:
     findings = await checks.check(settings)
     if args.json:
@@ -123,6 +131,7 @@ _COMMANDS: dict[str, Callable[[Settings, argparse.Namespace], Awaitable[int]]] =
     "status": _status,
     "create": _create,
     "reset": _reset,
+    "seed": _seed,
     "check": _check,
     "keys": _keys,
 }
@@ -138,7 +147,7 @@ def main() -> int:
     except SettingsInvalid as error:
         print(error, file=sys.stderr)
         return EX_CONFIG
-    except (MigrationError, RotationError, Problem) as error:
+    except (MigrationError, RotationError, SeedError, Problem) as error:
         print(error, file=sys.stderr)
         return 1
 

@@ -1,0 +1,1 @@
+"""Seed: rows that every installation needs, and made-up people to develop and measure with."""
