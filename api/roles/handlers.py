@@ -72,12 +72,14 @@ async def list_roles(request: web.Request, window: Window) -> Page[Role]:
     idempotent=True,
     versioned=True,
 )
-async def create_role(request: web.Request, body: NewRole) -> Role:
+async def create_role(request: web.Request, body: NewRole) -> Answer:
     """Create a role.
 
     Nobody gives a role a permission they do not have themselves, nor a rank above their own.
+    `Location` says where the role is found.
     """
-    return await request.app[ROLES].create(body, principal_of(request), request[CALL])
+    role = await request.app[ROLES].create(body, principal_of(request), request[CALL])
+    return Answer(data=role, location=f"{BASE}/roles/{role.id}")
 
 
 @routes.add(

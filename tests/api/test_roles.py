@@ -56,6 +56,18 @@ async def test_the_catalogue_says_what_each_permission_is_for_and_who_has_it(
     assert found["content:read"]["roles"] == list(BuiltInRole)
 
 
+async def test_the_answer_to_a_creation_says_where_the_role_is_and_its_version(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    boss = bearer(await admin(api, owner))
+
+    async with api.post("/api/v1/roles", json=AUDITOR, headers=boss) as made_one:
+        place, etag = made_one.headers["Location"], made_one.headers["ETag"]
+
+    async with api.get(place, headers=boss | {"If-None-Match": etag}) as answer:
+        assert answer.status == 304
+
+
 @pytest.mark.parametrize("alias", ["/api/roles", "/api/v1/roles"])
 async def test_lists_of_roles_answer_at_both_paths(
     api: aiohttp.ClientSession, owner: Any, alias: str
