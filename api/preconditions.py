@@ -15,7 +15,7 @@ from aiohttp import hdrs, web
 from ops.errors import Kind, Problem
 
 _KEPT = (hdrs.CACHE_CONTROL, hdrs.ETAG, hdrs.VARY)
-_OURS = re.compile(r'"(\d{1,18})-[0-9a-f]{8}(?:-gzip)?"')
+_OURS = re.compile(r'"(\d{1,18})-[0-9a-f]{8}(?:-gzip)?"', re.ASCII)
 
 
 class PreconditionFailed(Problem, kind=Kind.PRECONDITION_FAILED, code="PRECONDITION_FAILED"):

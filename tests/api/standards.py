@@ -101,7 +101,8 @@ LAST = Cursor("2026-11-21 10:30:00+00", UUID("01935b5c-6d1e-7a3b-8c4d-5e6f708192
 
 def things() -> Routes:
     """Return endpoints that have nothing behind them but a dictionary."""
-    kept = {"1": Thing("1", "Lamp", "A note", 7), "big": Thing("big", "x" * BIG, None, 1)}
+    first = {"1": Thing("1", "Lamp", "A note", 7), "big": Thing("big", "x" * BIG, None, 1)}
+    kept = dict(first)
     routes = Routes(THINGS, tag="Things", aliases=("/api/things",))
     free: dict[str, Any] = {"access": Public(), "limited": False}
     about = free | {"gives": ThingSchema(), "versioned": True}
@@ -123,6 +124,11 @@ def things() -> Routes:
     async def get_thing(request: web.Request) -> Thing:
         """Get a thing."""
         return kept[request.match_info["id"]]
+
+    @routes.add("POST", "/again", **free)
+    async def begin_again(_: web.Request) -> None:
+        """Let things be as they were."""
+        kept.update(first)
 
     async def change(request: web.Request, body: dict[str, Any]) -> Thing:
         """Change a thing."""
