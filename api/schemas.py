@@ -41,7 +41,7 @@ class Replacement(Inbound):
     removes: fields that can be empty allow it, others answer that they cannot be null.
     """
 
-    makes = dict
+    makes: ClassVar[type[Any]] = dict
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
         """Say what to do where null was sent for what cannot be empty."""

@@ -88,7 +88,7 @@ async def get_content(request: web.Request) -> ContentItem:
 async def replace_content(request: web.Request, body: Mapping[str, Any]) -> ContentItem:
     """Replace title, body, status and team of a piece of content.
 
-    All four have to be sent.
+    What is left out is as of new content: without `status` it becomes a draft.
     """
     return await _changed(request, body)
 

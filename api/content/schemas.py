@@ -41,7 +41,7 @@ _SUMMARY = {
 
 
 class NewContentSchema(Inbound):
-    """A new piece of content: only the title is needed."""
+    """A piece of content: only the title is needed."""
 
     makes = NewContent
     example: ClassVar[dict[str, Any]] = _GIVEN
@@ -52,15 +52,8 @@ class NewContentSchema(Inbound):
     team_id = fields.UUID(load_default=None, allow_none=True, data_key="teamId")
 
 
-class ContentChangesSchema(Replacement):
-    """Everything of a piece of content that can be changed."""
-
-    example: ClassVar[dict[str, Any]] = _GIVEN
-
-    title = Line(1, 200, required=True)
-    body = Prose(100_000, required=True)
-    status = fields.Enum(ContentStatus, by_value=True, required=True)
-    team_id = fields.UUID(required=True, allow_none=True, data_key="teamId")
+class ContentChangesSchema(Replacement, NewContentSchema):
+    """The same for a piece of content that is there: of PUT all of it, of PATCH some."""
 
 
 class ContentSummarySchema(Outbound):

@@ -141,3 +141,52 @@ async def test_a_key_of_somebody_elses_request_shows_nothing(
     _, second = await call(api, grace, "POST", "/content", new, Idempotency_Key="k")
 
     assert first["data"]["id"] != second["data"]["id"]
+
+
+async def test_content_goes_to_a_team_one_is_in_and_to_no_other(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    ada, grace = await person(api, owner), await person(api, owner)
+    own, foreign, unknown = await team_of(owner, ada), await team_of(owner, grace), str(new_id())
+    piece = await write(api, ada, teamId=own)
+    told = []
+
+    for team in (foreign, unknown):
+        told.append(await call(api, ada, "POST", "/content", {"title": "T", "teamId": team}))
+        told.append(await call(api, ada, "PATCH", f"/content/{piece['id']}", {"teamId": team}))
+
+    assert {status for status, _ in told} == {422}
+    assert len({str(body["error"]) for _, body in told}) == 1
+    assert told[0][1]["error"]["details"][0]["field"] == "teamId"
+    assert await owner.fetchval("SELECT count(*) FROM content WHERE team_id = $1", own) == 1
+
+
+async def test_who_left_a_team_still_changes_their_content_in_it(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    ada = await person(api, owner)
+    team = await team_of(owner, ada)
+    piece = await write(api, ada, teamId=team)
+    await owner.execute("DELETE FROM team_members")
+
+    same = {"title": "B", "body": "", "status": "draft", "teamId": team}
+    kept, _ = await call(api, ada, "PUT", f"/content/{piece['id']}", same)
+    freed, _ = await call(api, ada, "PATCH", f"/content/{piece['id']}", {"teamId": None})
+    back, _ = await call(api, ada, "PATCH", f"/content/{piece['id']}", {"teamId": team})
+
+    assert (kept, freed, back) == (200, 200, 422)
+
+
+async def test_who_manages_every_team_puts_content_into_any_that_is_there(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    root = await admin(api, owner)
+    team = await team_of(owner)
+
+    piece = await write(api, root, teamId=team)
+    status, body = await call(
+        api, root, "PATCH", f"/content/{piece['id']}", {"teamId": str(new_id())}
+    )
+
+    assert piece["teamId"] == team
+    assert (status, body["error"]["details"][0]["field"]) == (422, "teamId")
