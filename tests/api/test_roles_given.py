@@ -8,6 +8,7 @@ import pytest
 
 from ops.ids import new_id
 from storage.roles import Permission
+from storage.roles.repository import LOCK_ADMINS
 from tests.api.holders import events, holder, own_role
 from tests.people import Person, admin, call, id_of, manager, person
 
@@ -225,3 +226,30 @@ async def test_who_lost_their_right_while_they_waited_does_not_use_it(
         actions = [row["action"] for row in rows if row["action"] in GIVEN_AND_TAKEN]
         # What they gave, they gave before.
         assert actions[-1] == "user.role_taken"
+
+
+@pytest.mark.parametrize(
+    "lose",
+    [
+        "DELETE FROM role_permissions USING roles WHERE roles.id = role_id AND name = $1",
+        "UPDATE roles SET rank = 1 WHERE name = $1",
+        "UPDATE sessions SET ended_at = now() WHERE $1 <> ''",
+    ],
+)
+async def test_a_right_that_ends_while_its_holder_waits_is_not_used(
+    api: aiohttp.ClientSession, owner: Any, lose: str
+) -> None:
+    role = await own_role(owner, *ASSIGNER, rank=600)
+    who, other = await person(api, owner, role), await person(api, owner)
+    low = await own_role(owner, rank=1)
+
+    async with owner.transaction():
+        await owner.execute(LOCK_ADMINS)
+        asking = asyncio.create_task(call(api, who, "PUT", held(other, low)))
+        await asyncio.sleep(0.3)
+        assert not asking.done()
+        await owner.execute(lose, role)
+    status, _ = await asking
+
+    assert status in {401, 403}
+    assert await events(owner, "user.role_given") == []

@@ -1,11 +1,13 @@
 """The catalogue of permissions, and the documents' matrix of who has them, as data."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from api.parts import Parts
 from storage.roles import BuiltInRole, Permission
+from tests.factories import register
 
 # CONTRACT.md, section 4, and document 003, section 9.3. Who may do something to everybody's may do
 # it to their own too.
@@ -94,3 +96,24 @@ async def test_who_has_a_role_is_counted_without_the_deleted_and_no_further_than
         found = [await storage.roles.holders(manager.id, limit=limit) for limit in (3, 100)]
 
     assert found == [3, 5]
+
+
+async def test_who_is_just_being_given_a_role_is_waited_for_and_counted(
+    parts: Parts, api: Any, owner: Any
+) -> None:
+    await register(api)
+    user_id = await owner.fetchval("SELECT id FROM users")
+
+    async def counted(role_id: Any) -> int:
+        async with parts.database.transaction() as storage:
+            await storage.roles.lock_out(role_id)
+            return await storage.roles.holders(role_id, limit=10)
+
+    async with parts.database.transaction() as storage:
+        manager = await storage.roles.by_name(BuiltInRole.MANAGER)
+        await storage.roles.give(user_id, manager.id)
+        counting = asyncio.create_task(counted(manager.id))
+        await asyncio.sleep(0.2)
+        assert not counting.done()
+
+    assert await counting == 1
