@@ -10,8 +10,8 @@ _HEADERS = (
     " X-Request-Id, X-Auth-Transport, X-Device-Token, X-No-Compression"
 )
 _EXPOSED = (
-    "X-Request-Id, ETag, Retry-After, RateLimit, RateLimit-Policy, Deprecation, Sunset, Link,"
-    " X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset"
+    "X-Request-Id, ETag, Location, Retry-After, RateLimit, RateLimit-Policy, Deprecation, Sunset,"
+    " Link, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset"
 )
 _MAX_AGE = "600"
 

@@ -67,6 +67,8 @@ class Answer:
     withheld: tuple[str, ...] = ()
     shown_as: Outbound | None = None
     pagination: dict[str, Any] | None = None
+    # Where what was created is found (RFC 9110, section 10.2.2).
+    location: str | None = None
 
 
 def success(call: Call, answer: Answer, status: HTTPStatus) -> web.Response:
@@ -80,6 +82,8 @@ def success(call: Call, answer: Answer, status: HTTPStatus) -> web.Response:
         body["pagination"] = answer.pagination
     body |= answer.mirrored
     response = _json(body | {"meta": _meta(call)}, answer.status or status)
+    if answer.location:
+        response.headers["Location"] = answer.location
     for cookie in answer.cookies:
         response.set_cookie(
             cookie.name,

@@ -66,14 +66,15 @@ async def list_users(request: web.Request, window: Window) -> Page[User]:
     idempotent=True,
     versioned=True,
 )
-async def create_user(request: web.Request, body: UserToCreate) -> User:
+async def create_user(request: web.Request, body: UserToCreate) -> Answer:
     """Create a user.
 
     With a password they get the letter of a registration; without one a letter invites them to
     choose it, within seven days. Another role than `user` needs the permission `roles:assign`, and
-    none may be higher than one's own.
+    none may permit more than one's own. `Location` says where the user is found.
     """
-    return await request.app[USERS].create(body, principal_of(request), request[CALL])
+    user = await request.app[USERS].create(body, principal_of(request), request[CALL])
+    return Answer(data=user, location=f"{routes.prefix}/{user.id}")
 
 
 @routes.add(

@@ -277,6 +277,20 @@ async def test_twenty_who_create_one_address_make_one_person(serve: Serve, owner
     assert len(await events(owner, "user.created")) == 1
 
 
+async def test_the_answer_says_where_the_new_person_is_found(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    boss = await admin(api, owner)
+
+    async with api.post("/api/users", json=_NEW, headers=bearer(boss)) as answer:
+        etag, place = answer.headers["ETag"], answer.headers["Location"]
+    async with api.get(place, headers=bearer(boss)) as answer:
+        found = await answer.json()
+
+    assert found["data"]["email"] == "grace@example.com"
+    assert answer.headers["ETag"] == etag
+
+
 async def test_a_repeated_creation_gives_the_same_person_and_one_letter(
     api: aiohttp.ClientSession, owner: Any, mailroom: Mailroom
 ) -> None:
