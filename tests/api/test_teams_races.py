@@ -6,6 +6,7 @@ from typing import Any
 
 import aiohttp
 
+from storage.teams.repository import LOCK_NAMES
 from tests.api.teams import actions, get, put, remove, team
 from tests.factories import register
 from tests.people import admin, call, id_of, manager
@@ -28,19 +29,56 @@ async def test_of_two_who_take_one_name_at_once_one_gets_it(
     assert await owner.fetchval("SELECT count(*) FROM team_members") == 1
 
 
-async def test_two_teams_swap_their_names_without_waiting_for_each_other(
+async def test_whoever_renames_a_team_holds_nothing_while_another_one_does(
     api: aiohttp.ClientSession, owner: Any
 ) -> None:
     lead = await manager(api, owner)
     one, two = await team(api, lead, name="One"), await team(api, lead, name="Two")
 
-    for _ in range(5):
-        found = await asyncio.gather(
-            call(api, lead, "PATCH", f"/teams/{one['id']}", {"name": "Two"}),
-            call(api, lead, "PATCH", f"/teams/{two['id']}", {"name": "One"}),
-        )
+    async with owner.transaction():
+        await owner.execute(LOCK_NAMES)
+        await owner.execute("UPDATE teams SET name = 'Three' WHERE id = $1", two["id"])
+        asked = call(api, lead, "PATCH", f"/teams/{one['id']}", {"name": "two"})
+        waiting = asyncio.create_task(asked)
+        await asyncio.sleep(0.3)
+        await owner.execute("UPDATE teams SET description = 'x' WHERE id = $1", one["id"])
 
-        assert [status for status, _ in found] == [409, 409]
+    status, told = await waiting
+    assert (status, told["data"]["name"], told["data"]["description"]) == (200, "two", "x")
+
+
+async def test_whoever_deletes_a_team_locks_its_people_by_their_ids(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    boss = await admin(api, owner)
+    first, last = await register(api), await register(api)
+    made = await team(api, boss)
+    for who in (last, first):  # as they lie in the table
+        await put(api, boss, made, who)
+    await remove(api, boss, made, boss)
+
+    async with owner.transaction():
+        await owner.execute("UPDATE users SET locale = 'de' WHERE id = $1", id_of(first))
+        waiting = asyncio.create_task(call(api, boss, "DELETE", f"/teams/{made['id']}"))
+        await asyncio.sleep(0.3)
+        await owner.execute("UPDATE users SET locale = 'de' WHERE id = $1", id_of(last))
+
+    assert (await waiting)[0] == 200
+
+
+async def test_who_is_deleted_while_they_are_added_is_not_added(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    lead, ada = await manager(api, owner), await register(api)
+    made = await team(api, lead)
+
+    async with owner.transaction():
+        await owner.execute("UPDATE users SET deleted_at = now() WHERE id = $1", id_of(ada))
+        waiting = asyncio.create_task(put(api, lead, made, ada))
+        await asyncio.sleep(0.3)
+
+    assert (await waiting)[0] == 404
+    assert await owner.fetchval("SELECT count(*) FROM team_members") == 1
 
 
 async def test_the_same_member_put_twenty_times_at_once_is_there_once(
