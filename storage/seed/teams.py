@@ -1,6 +1,7 @@
 """Teams of seeded people: one has half of them, the next a quarter, and so on."""
 
 from datetime import timedelta
+from uuid import UUID
 
 from storage.seed.marks import SEEDED, seeded_id
 from storage.seed.parts import Run, Seeder
@@ -17,12 +18,15 @@ INSERT INTO teams (id, name, description, created_at, updated_at) VALUES ($1, $2
 ON CONFLICT DO NOTHING RETURNING id
 """
 
-# Of the living among those whose number has its lowest set bit at this place.
+# A person is in the team whose bit is the lowest one set in their number: one look at everybody.
 FILL = """
 INSERT INTO team_members (team_id, user_id)
-SELECT $1, id FROM users
-WHERE id::text LIKE $2 AND deleted_at IS NULL
-  AND ('x' || right(id::text, 8))::bit(32)::bigint % (2 * $3::bigint) = $3
+SELECT team.id, users.id
+FROM (
+    SELECT id, ('x' || right(id::text, 8))::bit(32)::bigint AS number FROM users
+    WHERE id::text LIKE $1 AND deleted_at IS NULL
+) AS users
+JOIN unnest($2::uuid[], $3::bigint[]) AS team (id, bit) ON team.bit = users.number & -users.number
 ON CONFLICT DO NOTHING
 """
 
@@ -45,21 +49,19 @@ _PEOPLE = ["user@example.com", "manager@example.com"]
 
 
 async def _add(run: Run) -> int:
-    added = 0
+    made_at = run.now - _AGE
+    teams: dict[int, UUID] = {}
     for number, name in enumerate(NAMES):
-        made_at = run.now - _AGE
         about = f"The made-up team {name}."
-        team_id = await run.connection.fetchval(
-            ADD, seeded_id(made_at, number + 1), name, about, made_at
-        )
-        if team_id is None:
-            continue
-        added += 1
-        await run.connection.execute(FILL, team_id, SEEDED, 1 << number)
+        row = (seeded_id(made_at, number + 1), name, about, made_at)
+        if team_id := await run.connection.fetchval(ADD, *row):
+            teams[number] = team_id
+    bits = [1 << number for number in teams]
+    await run.connection.execute(FILL, SEEDED, list(teams.values()), bits)
+    for number, team_id in teams.items():
         if number < _IN_EVERY_FIRST:
             await run.connection.execute(MANAGE, team_id, SEEDED, _PEOPLE)
-        run.progress("teams", number + 1, len(NAMES))
-    return added
+    return len(teams)
 
 
 async def _remove(run: Run) -> int:
