@@ -1,6 +1,5 @@
 """People as administrators and managers see, create and list them."""
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +7,8 @@ import aiohttp
 import pytest
 
 from tests.api.flows import login, post
-from tests.conftest import Serve
-from tests.factories import PASSWORD, bearer, new_user
-from tests.mailroom import Mailroom, code_of, kind_of, text_of, to_of, token_of
+from tests.factories import PASSWORD, bearer
+from tests.mailroom import Mailroom, code_of, text_of, to_of, token_of
 from tests.people import admin, call, id_of, manager, person
 from workers.toolbox import Tools
 
@@ -261,47 +259,3 @@ async def test_nobody_is_created_from_what_is_wrong(
 
     assert (found, body["error"]["code"]) == (status, "VALIDATION_ERROR")
     assert await owner.fetchval("SELECT count(*) FROM users") == 1
-
-
-async def test_twenty_who_create_one_address_make_one_person(serve: Serve, owner: Any) -> None:
-    api = await serve(rate_limit_authenticated="off")
-    boss = await admin(api, owner)
-
-    found = await asyncio.gather(*(call(api, boss, "POST", "/users", _NEW) for _ in range(20)))
-
-    assert sorted(status for status, _ in found) == [201] + [409] * 19
-    refused = next(body for status, body in found if status == 409)["error"]
-    assert refused["code"] == "DUPLICATE_ENTRY"
-    assert [item["field"] for item in refused["details"]] == ["email"]
-    assert await owner.fetchval("SELECT count(*) FROM users WHERE email = $1", _NEW["email"]) == 1
-    assert len(await events(owner, "user.created")) == 1
-
-
-async def test_the_answer_says_where_the_new_person_is_found(
-    api: aiohttp.ClientSession, owner: Any
-) -> None:
-    boss = await admin(api, owner)
-
-    async with api.post("/api/users", json=_NEW, headers=bearer(boss)) as answer:
-        etag, place = answer.headers["ETag"], answer.headers["Location"]
-    async with api.get(place, headers=bearer(boss)) as answer:
-        found = await answer.json()
-
-    assert found["data"]["email"] == "grace@example.com"
-    assert answer.headers["ETag"] == etag
-
-
-async def test_a_repeated_creation_gives_the_same_person_and_one_letter(
-    api: aiohttp.ClientSession, owner: Any, mailroom: Mailroom
-) -> None:
-    boss, body = await admin(api, owner), _NEW | {"email": new_user()["email"]}
-    await mailroom.deliver()
-
-    first, again = [
-        await call(api, boss, "POST", "/users", body, Idempotency_Key="k-1") for _ in range(2)
-    ]
-    other = await call(api, boss, "POST", "/users", _NEW, Idempotency_Key="k-1")
-
-    assert (first[0], again[0], other[0]) == (201, 201, 422)
-    assert first[1]["data"] == again[1]["data"]
-    assert [kind_of(letter) for letter in await mailroom.deliver()] == ["invitation"]
