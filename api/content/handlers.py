@@ -50,7 +50,7 @@ async def list_content(request: web.Request, window: Window) -> Page[ContentSumm
     takes=NewContentSchema(),
     gives=ContentSchema(),
     status=HTTPStatus.CREATED,
-    problems=(NotYourTeam,),
+    problems=(ContentNotFound, NotYourTeam),
     idempotent=True,
     versioned=True,
 )

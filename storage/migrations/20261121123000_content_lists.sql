@@ -14,17 +14,20 @@ CREATE INDEX content_search_signs ON content USING gin (
 -- Who may read it is decided before the row, and its body, is read.
 DROP INDEX content_by_created_at;
 CREATE INDEX content_by_created_at ON content (created_at, id) INCLUDE (status, owner_id, team_id);
-DROP INDEX content_published;
 CREATE INDEX content_by_published_at ON content
-    (status, coalesce(published_at, '-infinity'::timestamptz), id);
+    (coalesce(published_at, '-infinity'::timestamptz), id);
+DROP INDEX content_published;
+CREATE INDEX content_published ON content
+    (coalesce(published_at, '-infinity'::timestamptz), id) WHERE status = 'published';
 DROP INDEX content_team;
 CREATE INDEX content_team ON content (team_id, created_at, id);
 
 -- migrate:down
 DROP INDEX content_team;
 CREATE INDEX content_team ON content (team_id);
-DROP INDEX content_by_published_at;
+DROP INDEX content_published;
 CREATE INDEX content_published ON content (published_at, id) WHERE status = 'published';
+DROP INDEX content_by_published_at;
 DROP INDEX content_by_created_at;
 CREATE INDEX content_by_created_at ON content (created_at, id);
 ALTER TABLE content DROP COLUMN search_text;
