@@ -60,13 +60,14 @@ async def list_teams(request: web.Request, window: Window) -> Page[Team]:
     idempotent=True,
     versioned=True,
 )
-async def create_team(request: web.Request, body: NewTeam) -> Team:
+async def create_team(request: web.Request, body: NewTeam) -> Answer:
     """Create a team.
 
     You manage it, unless `managerId` names somebody else (permission `teams:manage`). No two teams
-    have the same name, whatever its case.
+    have the same name, whatever its case. `Location` says where the team is found.
     """
-    return await request.app[TEAMS].create(body, principal_of(request), request[CALL])
+    team = await request.app[TEAMS].create(body, principal_of(request), request[CALL])
+    return Answer(data=team, location=f"{routes.prefix}/{team.id}")
 
 
 @routes.add(

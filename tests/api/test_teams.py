@@ -159,21 +159,23 @@ async def test_who_sees_a_team_but_does_not_manage_it_is_refused_and_written_dow
 ) -> None:
     lead, other = await manager(api, owner), await manager(api, owner)
     made = await team(api, lead)
-    ada = await member(api, lead, made)
+    ada, bob = await member(api, lead, made), await member(api, lead, made)
     appointed = await member(api, lead, made)
     await put(api, lead, made, appointed, "manager")
+    mere = await manager(api, owner)
+    await put(api, await admin(api, owner), made, mere, "member")
     path = f"/teams/{made['id']}"
     calls = [
         ("PATCH", path, {"name": "Mine now"}),
         ("DELETE", path),
         ("PUT", f"{path}/members/{id_of(other)}"),
-        ("DELETE", f"{path}/members/{id_of(lead)}"),
+        ("DELETE", f"{path}/members/{id_of(bob)}"),
     ]
 
-    found = [await statuses(api, who, *calls) for who in (other, ada, appointed)]
+    found = [await statuses(api, who, *calls) for who in (other, ada, appointed, mere)]
 
-    assert found == [[403] * 4] * 3
-    assert (await actions(owner, "access.denied")) == ["access.denied"] * 12
+    assert found == [[403] * 4] * 4
+    assert (await actions(owner, "access.denied")) == ["access.denied"] * 16
 
 
 async def test_a_change_tells_what_changed_and_nothing_changes_by_nothing(
@@ -272,3 +274,16 @@ async def test_the_aliases_answer_too(api: aiohttp.ClientSession, owner: Any) ->
 
     async with api.get(f"/api/teams/{made['id']}", headers=bearer(lead)) as answer:
         assert (await answer.json())["data"] == made
+
+
+async def test_the_answer_to_a_creation_says_where_the_team_is(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    sent = bearer(await manager(api, owner))
+
+    async with api.post("/api/v1/teams", json={"name": "Support"}, headers=sent) as answer:
+        where = answer.headers["Location"]
+
+    async with api.get(where, headers=sent) as found:
+        assert (await found.json())["data"]["name"] == "Support"
+        assert found.headers["ETag"] == answer.headers["ETag"]
