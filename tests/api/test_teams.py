@@ -93,7 +93,7 @@ async def test_only_who_manages_every_team_creates_one_for_somebody_else(
 
     made = await team(api, boss, name="For Ada", managerId=id_of(lead))
     unknown = await call(api, boss, "POST", "/teams", {"name": "None", "managerId": NOBODY})
-    asked = {"name": "For the boss", "managerId": id_of(boss)}
+    asked = {"name": "For a user", "managerId": id_of(await register(api))}
     others, _ = await call(api, lead, "POST", "/teams", asked)
 
     assert (made["myRole"], made["memberCount"]) == (None, 1)
