@@ -60,6 +60,8 @@ class _Spec(AiohttpApiSpec):  # type: ignore[misc]  # the library is untyped
             servers=[{"url": "/"}],
         )
         self.plugin.map_to_openapi_type(Time, "string", "date-time")
+        converter: Any = self.plugin.converter
+        converter.add_attribute_function(_without_default)
         self.spec.components.schema("Meta", META)
         self.spec.components.schema("Error", ERROR)
         self.spec.components.schema("Pagination", PAGINATION)
@@ -118,3 +120,10 @@ def _name_of(schema: type[Schema] | Schema | str) -> str:
     name = schema if isinstance(schema, str) else getattr(schema, "__name__", type(schema).__name__)
     partial = getattr(schema, "partial", None) is True
     return name.removesuffix("Schema") + ("Patch" if partial else "")
+
+
+def _without_default(_: Any, field: Any, *, ret: dict[str, Any], **__: Any) -> dict[str, Any]:
+    """Drop the default of a field in a merge patch: what is left out stays as it is."""
+    if getattr(field.parent, "partial", None) is True:
+        ret.pop("default", None)
+    return {}

@@ -253,3 +253,16 @@ async def test_a_script_comes_back_as_data_that_no_browser_runs(
 
     assert data[0]["title"] == "<b>T</b>"
     assert (await call(api, ada, "GET", f"/content/{piece['id']}"))[1]["data"]["body"] == _SCRIPT
+
+
+async def test_the_reference_says_what_new_content_begins_as_and_that_patches_leave_it(
+    api: aiohttp.ClientSession,
+) -> None:
+    async with api.get("/api/docs/openapi.json") as answer:
+        schemas = (await answer.json())["components"]["schemas"]
+
+    assert schemas["NewContent"]["properties"]["status"]["default"] == "draft"
+    patches = {name: found for name, found in schemas.items() if name.endswith("Patch")}
+    assert "ContentChangesPatch" in patches
+    for patch in patches.values():
+        assert not any("default" in field for field in patch["properties"].values())
