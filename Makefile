@@ -8,7 +8,7 @@ TEST_PROCESSES ?= 3
 CHAOS_ROUNDS ?= 20
 INSTALL := ops/install.sh
 
-.PHONY: help up dev test chaos lint format doctor key migration docs lock timing clean
+.PHONY: help up dev test chaos lint format doctor key migration docs lock timing seed bench clean
 
 help: ## Print this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -38,6 +38,12 @@ format: .venv/.dev ## Format the code
 
 timing: .venv/.dev ## Measure whether answers' times tell who has an account (some minutes)
 	@$(BIN)/python -m tests.timing $(ARGS)
+
+bench: .venv/.dev ## Measure lists of a million users: make bench USERS=1000000 (some minutes)
+	@$(BIN)/python -m tests.bench $(if $(USERS),--users $(USERS)) $(ARGS)
+
+seed: .venv/.run ## Add people to develop with, while `make up` runs: make seed USERS=1000
+	@$(BIN)/python -m storage seed $(if $(USERS),--users $(USERS)) $(ARGS)
 
 doctor: .venv/.run ## Look at everything of a running installation, say what is wrong
 	@$(BIN)/python -m ops doctor

@@ -1,0 +1,89 @@
+"""Writes figures down: a table for people at a terminal, docs/BENCHMARKS.md for everybody else."""
+
+import os
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.bench.cases import Case
+from tests.bench.measure import Figures
+
+_LIMIT_MS = 10.0
+_KINDS = {
+    "cursor": "By cursor, at every depth, in every order and direction",
+    "page": "By page",
+    "filter": "Filters",
+    "search": "Search",
+}
+_HEAD = (
+    "| case | first | p50 | p99 | 100th call | HTTP p50 | HTTP p99 |\n|---|---|---|---|---|---|---|"
+)
+
+
+def row(case: Case, floor: Figures, http: Figures) -> str:
+    """Return the row of a case; what is over the promised 10 ms is marked."""
+    late = case.promised and floor.percentile(0.99) > _LIMIT_MS
+    cells = (floor.first, floor.percentile(0.5), floor.percentile(0.99), floor.hundredth)
+    over = (http.percentile(0.5), http.percentile(0.99))
+    figures = " | ".join(f"{value:.1f}" for value in (*cells, *over))
+    return f"| {case.name}{' (!)' if late else ''} | {figures} |"
+
+
+def summary(cases: Sequence[Case], floor: dict[str, Figures], http: dict[str, Figures]) -> str:
+    """Return one line a kind: how many cases, the median and the worst p99 of them."""
+    lines = ["| kind | cases | p99 over 10 ms | median p99 | worst p99 | HTTP median p99 |"]
+    lines += ["|---|---|---|---|---|---|"]
+    for kind in _KINDS:
+        names = [case.name for case in cases if case.kind == kind and case.promised]
+        p99 = sorted(floor[name].percentile(0.99) for name in names)
+        over = sorted(http[name].percentile(0.99) for name in names)
+        late = sum(value > _LIMIT_MS for value in p99)
+        middle = len(names) // 2
+        lines.append(
+            f"| {kind} | {len(names)} | {late} | {p99[middle]:.1f} | {p99[-1]:.1f} |"
+            f" {over[middle]:.1f} |"
+        )
+    return "\n".join(lines)
+
+
+def document(  # noqa: PLR0913 - the parts of one page
+    *,
+    cases: Sequence[Case],
+    floor: dict[str, Figures],
+    http: dict[str, Figures],
+    users: int,
+    rounds: int,
+    server: str,
+    load: float,
+) -> str:
+    """Return the page: machine, versions, parameters, figures."""
+    about = (
+        f"- {datetime.now(UTC):%Y-%m-%d}, {_machine()}, load {load:.1f} when it began\n"
+        f"- {server}, Python {platform.python_version()}, the embedded servers as `make up` runs"
+        " them\n"
+        f"- {users:,} users of `python -m storage seed`, {rounds} calls a case, one after the"
+        " other, the cases in turn; milliseconds\n"
+        "- the repository: BEGIN, the statements, COMMIT; HTTP: one web process, one connection,"
+        " an admin's token, each list written to the audit inbox"
+    )
+    parts = [
+        "# Benchmarks",
+        "Written by `make bench`; figures of one machine are to be compared among themselves only.",
+        "## Lists of users",
+        about,
+        summary(cases, floor, http),
+    ]
+    for kind, title in _KINDS.items():
+        rows = [row(case, floor[case.name], http[case.name]) for case in cases if case.kind == kind]
+        parts += [f"### {title}", "\n".join([_HEAD, *rows])]
+    return "\n\n".join(parts) + "\n"
+
+
+def _machine() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    models = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    model = models[0] if models else platform.processor() or platform.machine()
+    return f"{model}, {os.cpu_count()} cores, {memory:.0f} GiB"
