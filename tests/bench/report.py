@@ -59,7 +59,9 @@ def document(  # noqa: PLR0913 - the parts of one page
 ) -> str:
     """Return the page: machine, versions, parameters, figures."""
     about = (
-        f"- {datetime.now(UTC):%Y-%m-%d}, {_machine()}, load {load:.1f} when it began\n"
+        f"- {datetime.now(UTC):%Y-%m-%d}, {_machine()}; load {load:.1f} when it began,"
+        f" {os.getloadavg()[0]:.1f} when it ended: above the number of cores, p99 is what others"
+        " took\n"
         f"- {server}, Python {platform.python_version()}, the embedded servers as `make up` runs"
         " them\n"
         f"- {users:,} users of `python -m storage seed`, {rounds} calls a case, one after the"
