@@ -193,7 +193,7 @@ def _shown(path: str) -> str:
 
 
 def _check_accept(request: web.Request) -> None:
-    if hdrs.ACCEPT not in request.headers or request.method == hdrs.METH_OPTIONS:
+    if request.headers.get(hdrs.ACCEPT, "*/*") in _ANSWERS or request.method == hdrs.METH_OPTIONS:
         return
     path = request.rel_url.raw_path
     if not path.startswith(("/api/", "/auth/")) or path.startswith("/api/docs"):
