@@ -43,6 +43,7 @@ def watching(
         )
         tasks = [asyncio.create_task(item) for item in work]
         yield
+        parts.database.tell_revoked_no_more(tell)
         await _end(tasks)
 
     return watch

@@ -52,10 +52,15 @@ UPDATE users SET email = $2, email_verified = true, password_hash = NULL,
 WHERE id = $1 AND deleted_at IS NULL
 """
 
-# Whoever never proved an address cannot keep its owner from it.
+# Whoever never proved an address cannot keep its owner from it, unless somebody trusts them: they
+# are more than an ordinary user.
 SQUATTER = """
 SELECT id FROM users
 WHERE email = $1 AND id <> $2 AND NOT email_verified AND deleted_at IS NULL
+  AND NOT EXISTS (
+      SELECT FROM user_roles JOIN roles ON roles.id = user_roles.role_id
+      WHERE user_roles.user_id = users.id AND roles.rank > 100
+  )
 FOR NO KEY UPDATE
 """
 

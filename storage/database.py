@@ -67,7 +67,8 @@ class Database:
         self._keys = keys
         self._acquire_seconds = metrics.db_acquire
         self._ring: Callable[[], None] = lambda: None
-        self._tell_revoked: Callable[[], Awaitable[None]] = _tell_nobody
+        # None in a process that keeps no sessions in memory.
+        self._tellers: list[Callable[[], Awaitable[None]]] = []
         metrics.db_connections.labels("idle").set_function(pool.get_idle_size)
         metrics.db_connections.labels("open").set_function(pool.get_size)
         metrics.db_connections.labels("max").set(pool.get_max_size())
@@ -109,7 +110,11 @@ class Database:
 
     def tell_revoked_with(self, tell: Callable[[], Awaitable[None]]) -> None:
         """Await `tell` after every commit that ended a session; it must not raise."""
-        self._tell_revoked = tell
+        self._tellers.append(tell)
+
+    def tell_revoked_no_more(self, tell: Callable[[], Awaitable[None]]) -> None:
+        """Leave `tell` alone from now on."""
+        self._tellers.remove(tell)
 
     async def close(self) -> None:
         """Give every connection back to the server."""
@@ -127,7 +132,8 @@ class Database:
         if storage.promised:
             self._ring()
         if storage.revoked:
-            await self._tell_revoked()
+            for tell in tuple(self._tellers):
+                await tell()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Storage]:
@@ -173,10 +179,6 @@ async def _set_codecs(connection: Connection) -> None:
         decoder=lambda data: orjson.loads(data[1:]),
         format="binary",
     )
-
-
-async def _tell_nobody() -> None:
-    """Do nothing: this process keeps no sessions in memory."""
 
 
 async def _keep_session(_: Connection) -> None:

@@ -18,7 +18,7 @@ from api.openapi.parameters import parameters
 from api.openapi.responses import responses
 from api.openapi.shapes import ERROR, META, PAGINATION
 from api.routing import Endpoint
-from api.schemas import Time
+from api.schemas import Outbound, Time
 from ops.version import VERSION
 
 _ABOUT = """\
@@ -118,12 +118,13 @@ def _told(row: Deprecation, description: str) -> str:
 
 def _name_of(schema: type[Schema] | Schema | str) -> str:
     name = schema if isinstance(schema, str) else getattr(schema, "__name__", type(schema).__name__)
-    partial = getattr(schema, "partial", None) is True
-    return name.removesuffix("Schema") + ("Patch" if partial else "")
+    of_part = "Part" if isinstance(schema, Outbound) else "Patch"
+    is_part = getattr(schema, "partial", None) is True
+    return name.removesuffix("Schema") + (of_part if is_part else "")
 
 
 def _without_default(_: Any, field: Any, *, ret: dict[str, Any], **__: Any) -> dict[str, Any]:
-    """Drop the default of a field in a merge patch: what is left out stays as it is."""
-    if getattr(field.parent, "partial", None) is True:
+    """Drop the default of a field in a merge patch, where what is left out stays, and nothing's."""
+    if getattr(field.parent, "partial", None) is True or ret.get("default", "") is None:
         ret.pop("default", None)
     return {}

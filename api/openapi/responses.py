@@ -68,7 +68,7 @@ def _success(endpoint: Endpoint) -> dict[str, Any]:
     required = ["success", "meta"]
     value: dict[str, Any] = {"success": True}
     if endpoint.gives:
-        properties["data"] = endpoint.gives
+        properties["data"] = _data(endpoint)
         required.append("data")
         given: Any = endpoint.gives
         value["data"] = [given.example] if given.many else given.example
@@ -87,6 +87,15 @@ def _success(endpoint: Endpoint) -> dict[str, Any]:
         "content": {"application/json": {"schema": schema, "example": value}},
     }
     return found | ({"headers": headers} if headers else {})
+
+
+def _data(endpoint: Endpoint) -> Any:
+    """Return the schema of what is given: whole, or where `fields` is honoured, parts of it."""
+    schema: Any = endpoint.gives
+    if not endpoint.fields:
+        return schema
+    item = {"anyOf": [type(schema)(), type(schema)(partial=True)]}
+    return {"type": "array", "items": item} if schema.many else item
 
 
 _ETAG = {
