@@ -1,9 +1,9 @@
 """PostgreSQL in a folder: made whole or not at all, durable, reached by a Unix socket only."""
 
+import locale
 import os
 import shutil
 import signal
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
@@ -138,10 +138,11 @@ class Postgres:
         draft.rename(self.data)
 
     def _initdb(self, draft: Path) -> None:
-        locale = "C.UTF-8" if sys.platform == "linux" else "C"
-        locales = [f"--locale={locale}"]
+        locales = ["--locale=C.UTF-8" if _knows_letters() else "--locale=C"]
         if self._programs.major >= _FIRST_WITH_BUILTIN_LOCALES:
+            # The kinds of characters are of the system: trigrams want to know what a letter is.
             locales = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+            locales += ["--lc-ctype=C.UTF-8"] if _knows_letters() else []
         fixed = ["--auth=scram-sha-256", "--encoding=UTF8", "--no-sync", "--no-instructions"]
         who = [f"--username={SUPERUSER}", "--pwfile=/dev/stdin"]
         self._run(
@@ -242,3 +243,15 @@ def _lines(path: Path) -> list[str]:
         return path.read_text(errors="replace").splitlines()
     except FileNotFoundError:
         return []
+
+
+def _knows_letters() -> bool:
+    """Say whether this system has C.UTF-8, as every Linux of the last years does."""
+    before = locale.setlocale(locale.LC_CTYPE)
+    try:
+        locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
+    except locale.Error:
+        return False
+    finally:
+        locale.setlocale(locale.LC_CTYPE, before)
+    return True
