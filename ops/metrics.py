@@ -210,6 +210,13 @@ class Metrics:
         self.audit_unsealed = self._gauge(
             "ostiary_audit_unsealed_events", "Audit events waiting to be sealed into the ledger."
         )
+        self.audit_sealed = self._counter(
+            "ostiary_audit_sealed_events_total", "Audit events sealed into the ledger."
+        )
+        self.audit_head = self._gauge(
+            "ostiary_audit_checkpoint_sequence",
+            "Row of the audit ledger that the newest checkpoint outside the database signs.",
+        )
 
     def _resources(self) -> None:
         self.db_connections = self._gauge(

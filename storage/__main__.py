@@ -1,4 +1,4 @@
-"""python -m storage: migrate, roll back, look, reset, seed, check, keys."""
+"""python -m storage: migrate, roll back, look, reset, seed, check, keys, audit."""
 
 import argparse
 import asyncio
@@ -14,6 +14,7 @@ from ops.start import EX_CONFIG, stop_on_signals, until_reachable
 from storage import check as checks
 from storage import keys_command
 from storage.key_rotation import RotationError
+from storage.ledger import command as audit_command
 from storage.migrate import MigrationError, Migrator, create
 from storage.seed import command as seed_command
 from storage.seed.parts import SeedError
@@ -35,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="look at the servers, migrations and keys")
     check.add_argument("--json", action="store_true")
     keys_command.add_parser(commands)
+    audit_command.add_parser(commands)
     return parser
 
 
@@ -125,6 +127,12 @@ async def _keys(settings: Settings, args: argparse.Namespace) -> int:
     return 0
 
 
+async def _audit(settings: Settings, args: argparse.Namespace) -> int:
+    valid, text = await audit_command.run(settings, args)
+    print(text)
+    return 0 if valid else 1
+
+
 _COMMANDS: dict[str, Callable[[Settings, argparse.Namespace], Awaitable[int]]] = {
     "migrate": _migrate,
     "rollback": _rollback,
@@ -134,6 +142,7 @@ _COMMANDS: dict[str, Callable[[Settings, argparse.Namespace], Awaitable[int]]] =
     "seed": _seed,
     "check": _check,
     "keys": _keys,
+    "audit": _audit,
 }
 
 
@@ -155,7 +164,7 @@ def main() -> int:
 def _check_settings(settings: Settings, command: str) -> None:
     if command != "create" and not settings.database_url:
         raise SettingsInvalid(["DATABASE_URL: not set; run `make up`, or set it to yours"])
-    if command in {"check", "keys"} and not settings.secret_keys:
+    if command in {"check", "keys", "audit"} and not settings.secret_keys:
         raise SettingsInvalid(["SECRET_KEYS: not set; print one with `make key`"])
 
 

@@ -7,11 +7,20 @@ from uuid import UUID
 
 from ops.ids import new_id
 from storage.actor import Actor
+from storage.jobs import SealAudit
 
 NOTE = """
 INSERT INTO audit_inbox
     (id, action, outcome, actor_kind, actor_id, subject_id, address, request_id, facts, happened_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+"""
+
+# One is enough: it goes on until the inbox is empty. A little later, so that a burst is one batch.
+PROMISE_SEAL = """
+INSERT INTO outbox (id, queue, name, body, available_at)
+SELECT $1, $2, $3, '{}', now() + make_interval(secs => $4) WHERE EXISTS (SELECT FROM audit_inbox)
+ON CONFLICT (name) WHERE name = 'audit.seal' AND state IN ('pending', 'handed_over') DO NOTHING
+RETURNING true
 """
 
 UNSEALED = "SELECT count(*) FROM (SELECT FROM audit_inbox LIMIT 100000) AS waiting"
@@ -64,3 +73,9 @@ class AuditInbox:
     async def unsealed(self) -> int:
         """Count events not yet sealed, up to 100,000."""
         return int(await self._connection.fetchval(UNSEALED))
+
+    async def promise_seal(self, *, wait: float) -> bool:
+        """Promise to seal the inbox in `wait` seconds, unless it is empty or that is promised."""
+        job = SealAudit()
+        made = await self._connection.fetchval(PROMISE_SEAL, new_id(), job.queue, job.name, wait)
+        return bool(made)

@@ -6,9 +6,21 @@ spelled out where it is less than everything.
 
 from typing import Any
 
-# The audit inbox is append-only for the API: it writes events and shows them, no more.
-_API_RESTRICTED = {"audit_inbox": "SELECT, INSERT"}
-_WORKER_RESTRICTED: dict[str, str] = {}
+# The audit inbox is append-only for the API: it writes events and shows them, no more. Only the
+# workers' role seals, and not even it changes what is sealed.
+_API_RESTRICTED = {
+    "audit_inbox": "SELECT, INSERT",
+    "audit_ledger": "SELECT",
+    "audit_personal": "SELECT",
+    "audit_checkpoints": "SELECT",
+}
+_WORKER_RESTRICTED = {
+    "audit_ledger": "SELECT, INSERT",
+    "audit_personal": "SELECT, INSERT, DELETE",
+    "audit_checkpoints": "SELECT, INSERT",
+}
+# What the workers' role may ask the owner for.
+_WORKER_FUNCTIONS = ("make_audit_partition(date)", "drop_audit_partition(date)")
 _EVERYTHING = "SELECT, INSERT, UPDATE, DELETE"
 
 TABLES = """
@@ -24,6 +36,8 @@ async def grant(connection: Any, *, owner: str, api: str, worker: str) -> None:
     for role, restricted in ((api, _API_RESTRICTED), (worker, _WORKER_RESTRICTED)):
         if role not in {"", owner}:
             await _grant_role(connection, role, restricted)
+    if worker not in {"", owner}:
+        await _grant_functions(connection, worker)
 
 
 async def _grant_role(connection: Any, role: str, restricted: dict[str, str]) -> None:
@@ -39,3 +53,10 @@ async def _grant_role(connection: Any, role: str, restricted: dict[str, str]) ->
                 rights = "SELECT"
             await connection.execute(f'REVOKE ALL ON "{table}" FROM {name}')
             await connection.execute(f'GRANT {rights} ON "{table}" TO {name}')
+
+
+async def _grant_functions(connection: Any, role: str) -> None:
+    name, exists = await connection.fetchrow(QUOTED, role)
+    for function in _WORKER_FUNCTIONS if exists else ():
+        if await connection.fetchval("SELECT to_regprocedure($1)", function):
+            await connection.execute(f"GRANT EXECUTE ON FUNCTION {function} TO {name}")

@@ -189,6 +189,29 @@ class RotateSigningKey(Job):
     name: ClassVar[str] = "maintenance.rotate_signing_key"
 
 
+@dataclass(frozen=True, slots=True)
+class SealAudit(Job):
+    """Move audit events out of the inbox into the ledger, until it is empty."""
+
+    name: ClassVar[str] = "audit.seal"
+    time_limit: ClassVar[float] = 300
+    longest_backoff: ClassVar[float] = 30
+
+
+@dataclass(frozen=True, slots=True)
+class ExportCheckpoint(Job):
+    """Write the newest signed state of the ledger down outside the database."""
+
+    name: ClassVar[str] = "audit.checkpoint"
+
+
+@dataclass(frozen=True, slots=True)
+class KeepAuditMonths(Job):
+    """Make the ledger's next months, drop those that are older than AUDIT_RETENTION."""
+
+    name: ClassVar[str] = "audit.months"
+
+
 CATALOGUE: types.MappingProxyType[str, type[Job]] = types.MappingProxyType(
     {
         job.name: job
@@ -209,6 +232,9 @@ CATALOGUE: types.MappingProxyType[str, type[Job]] = types.MappingProxyType(
             CleanUpSessions,
             CleanUpPipeline,
             RotateSigningKey,
+            SealAudit,
+            ExportCheckpoint,
+            KeepAuditMonths,
         )
     }
 )

@@ -148,7 +148,8 @@ WHERE state = 'pending' AND available_at <= now()
 PURGE = """
 DELETE FROM outbox WHERE id IN (
     SELECT id FROM outbox
-    WHERE state = 'done' AND finished_at < now() - make_interval(days => $1)
+    WHERE state = 'done' AND finished_at < now() - CASE name
+        WHEN 'audit.seal' THEN interval '1 hour' ELSE make_interval(days => $1) END
     LIMIT $2
 )
 """

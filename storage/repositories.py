@@ -17,6 +17,7 @@ from storage.email_changes import EmailChanges
 from storage.email_verifications import EmailVerifications
 from storage.holders import Holders
 from storage.idempotency import IdempotencyKeys
+from storage.ledger import Ledger
 from storage.letters import Letters
 from storage.outbox import Outbox
 from storage.password_resets import PasswordResets
@@ -141,6 +142,11 @@ class Storage:
     def audit(self) -> AuditInbox:
         """The audit trail's inbox."""
         return AuditInbox(self._connection, self._actor)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The audit trail, sealed."""
+        return Ledger(self._connection, self._keys)
 
     @cached_property
     def idempotency(self) -> IdempotencyKeys:

@@ -19,7 +19,15 @@ from ops.logging import get_logger
 from ops.metrics import Metrics
 from ops.settings import Settings
 from ops.start import run_process, stop_on_signals
-from storage.jobs import CleanUpPipeline, CleanUpSessions, Job, RotateSigningKey, queues
+from storage.jobs import (
+    CleanUpPipeline,
+    CleanUpSessions,
+    ExportCheckpoint,
+    Job,
+    KeepAuditMonths,
+    RotateSigningKey,
+    queues,
+)
 from workers.toolbox import Tools, open_tools
 
 _MEASURE_SECONDS = 5.0
@@ -41,6 +49,8 @@ TASKS = (
     Task("*/15 * * * *", CleanUpSessions()),
     Task("7 * * * *", CleanUpPipeline()),
     Task("37 * * * *", RotateSigningKey()),
+    Task("*/5 * * * *", ExportCheckpoint()),
+    Task("17 * * * *", KeepAuditMonths()),
 )
 
 

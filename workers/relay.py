@@ -5,7 +5,7 @@ Any number may run. A doorbell wakes it after a commit; looking every 250 ms is 
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 import redis
@@ -24,6 +24,8 @@ _POLL_SECONDS = 0.25
 _RECALL_EVERY = 2.0
 _RECALL_AFTER = 5.0
 _RECALL_BATCH = 1_000
+_SEAL_EVERY = 1.0
+_SEAL_WAIT = 0.5
 
 _log = get_logger()
 
@@ -36,8 +38,12 @@ class Relay:
         self._broker = broker
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Relay and recall until told to stop."""
-        await asyncio.gather(self._relaying(stop), self._recalling(stop))
+        """Relay, recall and see to the audit trail until told to stop."""
+        await asyncio.gather(
+            self._relaying(stop),
+            self._every(_RECALL_EVERY, stop, self.recall_once),
+            self._every(_SEAL_EVERY, stop, self.promise_seal),
+        )
 
     async def _relaying(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -48,12 +54,20 @@ class Relay:
             if handed < _BATCH:
                 await self._tools.redis.wait_for_bell(_POLL_SECONDS)
 
-    async def _recalling(self, stop: asyncio.Event) -> None:
+    @staticmethod
+    async def _every(
+        seconds: float, stop: asyncio.Event, work: Callable[[], Awaitable[object]]
+    ) -> None:
         while not stop.is_set():
             with suppress(Unavailable, redis.RedisError):
-                await self.recall_once()
+                await work()
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), _RECALL_EVERY)
+                await asyncio.wait_for(stop.wait(), seconds)
+
+    async def promise_seal(self) -> None:
+        """Have the audit inbox sealed while it is not empty."""
+        async with self._tools.database.reading() as storage:
+            await storage.audit.promise_seal(wait=_SEAL_WAIT)
 
     async def relay_once(self) -> int:
         """Hand over one batch of due promises; return how many the broker took."""

@@ -1,7 +1,7 @@
 """Writes `.env.example` from the declarations, so that it cannot fall behind them."""
 
+from ops.settings.declarations import declarations
 from ops.settings.declare import Declaration
-from ops.settings.model import declarations
 
 _HEAD = """\
 # Every setting of Ostiary, with its default. Copy to .env and change what you need:

@@ -1,14 +1,13 @@
 """Every setting: its name, kind, default, help and the older names it also answers to."""
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from ops.crypto import KeyRing, SecretKey
 from ops.settings import kinds
 from ops.settings.declare import (
-    Declaration,
     Environment,
     LogFormat,
     LogLevel,
@@ -241,6 +240,12 @@ class Settings:
         kinds.text, "Ostiary", "name that letters and pages speak of", section="Letters"
     )
 
+    audit_retention: int = setting(
+        kinds.duration(0, 36_500 * _DAY),
+        "0s",
+        "age from which whole months of the audit ledger are dropped, such as 400d; 0s: never",
+        section="Seeing it",
+    )
     log_level: LogLevel = setting(
         kinds.choice(LogLevel), "info", "debug, info, warning or error", section="Seeing it"
     )
@@ -286,12 +291,3 @@ class Settings:
     def in_production(self) -> bool:
         """Whether what is only good for trying things out is refused."""
         return self.environment is Environment.PRODUCTION
-
-
-def declarations() -> dict[str, Declaration]:
-    """Every setting by the name of its variable, in the order of `.env.example`."""
-    return {
-        item.name.upper(): item.metadata["setting"]
-        for item in fields(Settings)
-        if "setting" in item.metadata
-    }

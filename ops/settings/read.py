@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from ops.settings.model import Settings, declarations
+from ops.settings.declarations import declarations
+from ops.settings.model import Settings
 from ops.settings.rules import broken_rules, doubtful_rules
 
 KEYS_FILE = "keys.env"

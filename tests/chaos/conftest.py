@@ -86,11 +86,16 @@ class House:
         finally:
             await connection.close()
 
+    async def promised(self, condition: str) -> object:
+        """Count the promised letters of which a condition holds."""
+        letters = "SELECT count(*) FROM outbox WHERE queue = 'emails'"
+        return await self.ask(f"{letters} AND {condition}")
+
     async def settles(self, seconds: float = 10) -> None:
-        """Wait until no promise is open."""
+        """Wait until no promise of a letter is open."""
 
         async def settled() -> bool:
-            return await self.ask("SELECT count(*) FROM outbox WHERE state <> 'done'") == 0
+            return await self.promised("state <> 'done'") == 0
 
         await eventually(settled, seconds)
 

@@ -24,10 +24,9 @@ async def test_letters_wait_for_their_server_and_leave_oldest_first(house: House
         times.append(time.monotonic() - started)
 
     async def paused() -> bool:
-        waiting = "SELECT count(*) FROM outbox WHERE state = 'pending' AND attempts = 0"
         return (
             await house.ask("SELECT count(*) FROM queue_pauses") == 1
-            and await house.ask(waiting) == 8
+            and await house.promised("state = 'pending' AND attempts = 0") == 8
         )
 
     await eventually(paused)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from ops.settings import Environment, Rate, Settings, SettingsInvalid, load
+from ops.settings.declarations import declarations
 from ops.settings.example import example
 from ops.settings.keys import keep_keys, write_private
-from ops.settings.model import declarations
 from ops.settings.read import KEYS_FILE, STACK_FILE, read_env_file
 
 ROOT = Path(__file__).parents[2]

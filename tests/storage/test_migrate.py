@@ -13,7 +13,8 @@ from storage.migrate import FOLDER, Migration, MigrationError, Migrator, create,
 ROOT = Path(__file__).parents[2]
 _TABLES = """
 SELECT relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-WHERE nspname = 'public' AND relkind = 'r' ORDER BY relname
+WHERE nspname = 'public' AND relkind IN ('r', 'p') AND NOT relispartition
+ORDER BY relname
 """
 _SHAPE = """
 SELECT table_name, column_name, data_type, is_nullable, column_default

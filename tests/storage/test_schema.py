@@ -10,7 +10,8 @@ from ops.stack import Addresses
 
 _TABLES = """
 SELECT relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-WHERE nspname = 'public' AND relkind IN ('r', 'p') AND relname <> 'schema_migrations'
+WHERE nspname = 'public' AND relkind IN ('r', 'p') AND NOT relispartition
+  AND relname <> 'schema_migrations'
 """
 _NOT_INDEXED = """
 SELECT conrelid::regclass::text AS relation, conname FROM pg_constraint
@@ -24,6 +25,16 @@ _INSERT = (
     "INSERT INTO audit_inbox (id, action, outcome, actor_kind, happened_at)"
     " VALUES ($1, 'user.created', 'success', 'system', now())"
 )
+
+_RESTRICTED = {
+    "audit_inbox": {
+        "ostiary_api": "SELECT INSERT",
+        "ostiary_worker": "SELECT INSERT UPDATE DELETE",
+    },
+    "audit_ledger": {"ostiary_api": "SELECT", "ostiary_worker": "SELECT INSERT"},
+    "audit_personal": {"ostiary_api": "SELECT", "ostiary_worker": "SELECT INSERT DELETE"},
+    "audit_checkpoints": {"ostiary_api": "SELECT", "ostiary_worker": "SELECT INSERT"},
+}
 
 
 async def test_every_foreign_key_has_an_index(owner: Any) -> None:
@@ -114,8 +125,28 @@ async def test_neither_role_touches_the_migrations_or_makes_anything(
         await connection.close()
 
 
+@pytest.mark.parametrize("table", _RESTRICTED)
+async def test_the_audit_trail_is_closed_to_both_roles_but_for_what_they_do(
+    owner: Any, table: str
+) -> None:
+    for role, allowed in _RESTRICTED[table].items():
+        found = {
+            right
+            for right in ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE")
+            if await owner.fetchval("SELECT has_table_privilege($1, $2, $3)", role, table, right)
+        }
+        assert found == set(allowed.split()), role
+
+
+async def test_only_the_workers_may_ask_for_partitions(owner: Any) -> None:
+    for function in ("make_audit_partition(date)", "drop_audit_partition(date)"):
+        for role, allowed in (("ostiary_api", False), ("ostiary_worker", True)):
+            has = "SELECT has_function_privilege($1, $2, 'EXECUTE')"
+            assert await owner.fetchval(has, role, function) == allowed, (role, function)
+
+
 async def test_both_roles_work_with_every_other_table(addresses: Addresses, owner: Any) -> None:
-    tables = {row["relname"] for row in await owner.fetch(_TABLES)} - {"audit_inbox"}
+    tables = {row["relname"] for row in await owner.fetch(_TABLES)} - set(_RESTRICTED)
 
     for role in ("ostiary_api", "ostiary_worker"):
         for table in tables:

@@ -1,0 +1,75 @@
+"""The chain: what of an event is hashed, and how, so that anybody can do it again.
+
+A row's hash is SHA-256 over its canonical JSON (RFC 8785), in which the hash of the row before
+stands. Personal data are in there as a salted hash only: they can be deleted, the chain stays
+valid. Facts are texts, whole numbers and booleans, so that sorted keys without spaces are all that
+RFC 8785 asks for.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+# What stands before the first row.
+GENESIS = bytes(32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed:
+    """A row of the ledger, without its own hash."""
+
+    sequence: int
+    id: UUID
+    action: str
+    outcome: str
+    actor_kind: str
+    actor_id: UUID | None
+    subject_id: UUID | None
+    request_id: str | None
+    facts: Mapping[str, Any]
+    happened_at: datetime
+    sealed_at: datetime
+    personal_hash: bytes
+    previous_hash: bytes
+
+    @property
+    def hash(self) -> bytes:
+        """SHA-256 over the canonical JSON, 32 bytes."""
+        return sha256(self.canonical()).digest()
+
+    def canonical(self) -> bytes:
+        """Return what is hashed: one JSON object, keys sorted, UTF-8, no spaces."""
+        return orjson.dumps(self.shown(), option=orjson.OPT_SORT_KEYS)
+
+    def shown(self) -> dict[str, Any]:
+        """Return the row as the export writes it, ids and hashes as text."""
+        return {
+            "sequence": self.sequence,
+            "id": str(self.id),
+            "action": self.action,
+            "outcome": self.outcome,
+            "actorKind": self.actor_kind,
+            "actor": str(self.actor_id) if self.actor_id else None,
+            "subject": str(self.subject_id) if self.subject_id else None,
+            "requestId": self.request_id,
+            "facts": dict(self.facts),
+            "time": written(self.happened_at),
+            "sealed": written(self.sealed_at),
+            "personal": self.personal_hash.hex(),
+            "previous": self.previous_hash.hex(),
+        }
+
+
+def personal_hash(salt: bytes, address: str | None) -> bytes:
+    """Return SHA-256 over 16 bytes of salt and the canonical JSON of the personal data."""
+    return sha256(salt + orjson.dumps({"address": address})).digest()
+
+
+def written(moment: datetime) -> str:
+    """Return a time as it is hashed: UTC, microseconds, Z."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

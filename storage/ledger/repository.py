@@ -1,0 +1,201 @@
+"""The ledger: rows sealed out of the inbox, in batches, by one sealer at a time."""
+
+import os
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+from ops.crypto import KeyRing
+from storage.ledger.chain import GENESIS, Sealed, personal_hash
+from storage.ledger.checkpoints import Checkpoint, Notary
+
+_SALT_BYTES = 16
+
+LOCK = "SELECT pg_try_advisory_xact_lock(4827160093)"
+
+# In the order of their ids, which is that of their times but for what commits late.
+TAKE = """
+DELETE FROM audit_inbox WHERE id IN (SELECT id FROM audit_inbox ORDER BY id LIMIT $1)
+RETURNING id, action, outcome, actor_kind, actor_id, subject_id, address, request_id, facts,
+    happened_at
+"""
+
+HEAD = """
+SELECT sequence, hash, key_id, signature FROM audit_checkpoints ORDER BY sequence DESC LIMIT 1
+"""
+
+APPEND = """
+INSERT INTO audit_ledger (sequence, id, action, outcome, actor_kind, actor_id, subject_id,
+    request_id, facts, happened_at, sealed_at, personal_hash, previous_hash, hash)
+SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::uuid[],
+    $7::uuid[], $8::text[], $9::jsonb[], $10::timestamptz[], $11::timestamptz[], $12::bytea[],
+    $13::bytea[], $14::bytea[])
+"""
+
+KEEP_PERSONAL = """
+INSERT INTO audit_personal (event_id, salt, address)
+SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::text[])
+"""
+
+SIGN = """
+INSERT INTO audit_checkpoints (sequence, hash, key_id, signature) VALUES ($1, $2, $3, $4)
+"""
+
+ROWS = """
+SELECT sequence, id, action, outcome, actor_kind, actor_id, subject_id, request_id, facts,
+    happened_at, sealed_at, personal_hash, previous_hash, hash, salt, address
+FROM audit_ledger LEFT JOIN audit_personal ON event_id = id
+WHERE (sequence, sealed_at) > ($1, $2) AND sequence <= $3
+ORDER BY sequence, sealed_at
+LIMIT $4
+"""
+
+CHECKPOINTS = """
+SELECT sequence, hash, key_id, signature FROM audit_checkpoints
+WHERE sequence > $1 AND sequence <= $2 ORDER BY sequence
+"""
+
+# Of one moment, so that what is being sealed meanwhile is either signed or not there.
+UNSIGNED = """
+SELECT min(sequence) FROM audit_ledger
+WHERE sequence > coalesce((SELECT max(sequence) FROM audit_checkpoints), 0)
+"""
+
+# Months are UTC's. What a month holds was sealed in it.
+MAKE_MONTH = "SELECT make_audit_partition((now() + make_interval(months => $1))::date)"
+
+OLD_MONTHS = """
+SELECT month FROM (
+    SELECT to_date(right(child.relname, 6), 'YYYYMM') AS month
+    FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid
+    WHERE inhparent = 'audit_ledger'::regclass AND child.relname ~ '^audit_ledger_[0-9]{6}$'
+) AS months
+WHERE month + interval '1 month' < now() - make_interval(days => $1)
+ORDER BY month
+"""
+
+DROP_MONTH = "SELECT drop_audit_partition($1)"
+
+
+# Fields of a row in the order in which APPEND takes them.
+_COLUMNS = (
+    "sequence",
+    "id",
+    "action",
+    "outcome",
+    "actor_kind",
+    "actor_id",
+    "subject_id",
+    "request_id",
+    "facts",
+    "happened_at",
+    "sealed_at",
+    "personal_hash",
+    "previous_hash",
+)
+
+
+class Ledger:
+    """The sealed part of the audit trail."""
+
+    def __init__(self, connection: Any, keys: KeyRing) -> None:
+        self._connection = connection
+        self._notary = Notary(keys)
+
+    async def seal(self, *, limit: int) -> int:
+        """Move up to `limit` events out of the inbox into the chain; return how many.
+
+        0 also when another sealer is at it. Needs a transaction: rows, their personal data and the
+        checkpoint that signs the last one become visible together.
+        """
+        if not await self._connection.fetchval(LOCK):
+            return 0
+        taken = sorted(await self._connection.fetch(TAKE, limit), key=lambda row: row["id"])
+        if not taken:
+            return 0
+        head = await self.head()
+        salts = [os.urandom(_SALT_BYTES) for _ in taken]
+        rows = _chained(taken, salts, head)
+        await self._append(rows)
+        last, last_hash = rows[-1]
+        await self._connection.execute(
+            KEEP_PERSONAL,
+            [row["id"] for row in taken],
+            salts,
+            [row["address"] for row in taken],
+        )
+        signed = self._notary.sign(last.sequence, last_hash)
+        await self._connection.execute(
+            SIGN, signed.sequence, signed.hash, signed.key_id, signed.signature
+        )
+        return len(rows)
+
+    async def head(self) -> Checkpoint | None:
+        """Return the newest checkpoint; None while nothing was sealed."""
+        row = await self._connection.fetchrow(HEAD)
+        return Checkpoint(*row.values()) if row else None
+
+    async def rows(self, sequence: int, sealed_at: datetime, *, end: int, limit: int) -> list[Any]:
+        """Return rows after (sequence, time of sealing), up to `end`, with their personal data."""
+        found: list[Any] = await self._connection.fetch(ROWS, sequence, sealed_at, end, limit)
+        return found
+
+    async def checkpoints(self, after: int, through: int) -> list[Checkpoint]:
+        """Return the checkpoints of rows after one and through another."""
+        rows = await self._connection.fetch(CHECKPOINTS, after, through)
+        return [Checkpoint(*row.values()) for row in rows]
+
+    async def unsigned(self) -> int | None:
+        """Return the first row beyond the newest checkpoint; None when all is well."""
+        sequence: int | None = await self._connection.fetchval(UNSIGNED)
+        return sequence
+
+    async def make_month(self, ahead: int) -> bool:
+        """Make the partition of this month or one ahead; False when it is there."""
+        return bool(await self._connection.fetchval(MAKE_MONTH, ahead))
+
+    async def old_months(self, *, days: int) -> list[date]:
+        """Return the first days of months that were over so many days ago, oldest first."""
+        return [row["month"] for row in await self._connection.fetch(OLD_MONTHS, days)]
+
+    async def drop_month(self, month: date) -> int | None:
+        """Drop a month with its personal data; return its last row, None when it had none.
+
+        Raises asyncpg.RaiseError while no checkpoint has signed that row.
+        """
+        last: int | None = await self._connection.fetchval(DROP_MONTH, month)
+        return last
+
+    async def _append(self, rows: Sequence[tuple[Sealed, bytes]]) -> None:
+        await self._connection.execute(
+            APPEND,
+            *([getattr(row, name) for row, _ in rows] for name in _COLUMNS),
+            [row_hash for _, row_hash in rows],
+        )
+
+
+def _chained(
+    taken: Sequence[Any], salts: Sequence[bytes], head: Checkpoint | None
+) -> list[tuple[Sealed, bytes]]:
+    sequence, previous = (head.sequence, head.hash) if head else (0, GENESIS)
+    now = datetime.now(UTC)
+    rows = []
+    for row, salt in zip(taken, salts, strict=True):
+        sequence += 1
+        sealed = Sealed(
+            sequence=sequence,
+            id=row["id"],
+            action=row["action"],
+            outcome=row["outcome"],
+            actor_kind=row["actor_kind"],
+            actor_id=row["actor_id"],
+            subject_id=row["subject_id"],
+            request_id=row["request_id"],
+            facts=row["facts"],
+            happened_at=row["happened_at"],
+            sealed_at=now,
+            personal_hash=personal_hash(salt, row["address"]),
+            previous_hash=previous,
+        )
+        rows.append((sealed, previous := sealed.hash))
+    return rows

@@ -1,0 +1,156 @@
+"""The audit ledger's worker: it seals what is noted, leaves witnesses outside, keeps its months."""
+
+import asyncio
+import json
+import os
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops.ids import new_id
+from storage.jobs import ExportCheckpoint, KeepAuditMonths, SealAudit
+from storage.ledger.verify import Verdict, verify
+from storage.ledger.witness import Witness
+from storage.outbox import Promise
+from tests.conftest import MakeSettings
+from tests.workers.conftest import Hold, Put
+from workers.audit import export_checkpoint, keep_audit_months, seal_audit
+from workers.broker import Broker
+from workers.relay import Relay
+from workers.toolbox import Tools
+
+
+@pytest.fixture
+def own_tools(tools: Tools, make_settings: MakeSettings, tmp_path: Path) -> Tools:
+    """Give tools whose state folder is the test's own, and that keep a month of the ledger."""
+    settings = make_settings(ostiary_home=str(tmp_path), audit_retention="30d")
+    return replace(tools, settings=settings)
+
+
+@pytest.fixture
+async def promise(put: Put, hold: Hold) -> Promise:
+    """Claim a job as a worker does."""
+    return await hold(await put(SealAudit(), handed_over=True))
+
+
+async def note(tools: Tools, count: int = 1) -> None:
+    """Note so many events."""
+    async with tools.database.transaction() as storage:
+        for _ in range(count):
+            await storage.audit.note("user.changed", subject=new_id())
+
+
+async def found(tools: Tools) -> Verdict:
+    """Verify the ledger against what is kept outside."""
+    return await verify(tools.database, tools.keys, Witness(tools.settings.home).kept())
+
+
+async def test_the_inbox_is_sealed_until_it_is_empty(
+    own_tools: Tools, owner: Any, promise: Promise
+) -> None:
+    await note(own_tools, 4_100)
+
+    await seal_audit(SealAudit(), promise, own_tools)
+    await seal_audit(SealAudit(), promise, own_tools)
+
+    assert await owner.fetchval("SELECT count(*) FROM audit_inbox") == 0
+    assert (await found(own_tools)).checked == 4_100
+
+
+async def test_the_relay_promises_one_sealing_and_none_for_an_empty_inbox(
+    tools: Tools, owner: Any, broker: Broker
+) -> None:
+    relay = Relay(tools, broker)
+    sealings = "SELECT count(*) FROM outbox WHERE name = 'audit.seal'"
+
+    await relay.promise_seal()
+    assert await owner.fetchval(sealings) == 0
+
+    await note(tools)
+    for _ in range(5):
+        await relay.promise_seal()
+    assert await owner.fetchval(sealings) == 1
+
+    await owner.execute("UPDATE outbox SET state = 'done', finished_at = now()")
+    await relay.promise_seal()
+    assert await owner.fetchval(sealings) == 2
+
+
+async def test_a_witness_outside_tells_of_a_tail_cut_off_with_its_checkpoints(
+    own_tools: Tools, owner: Any, promise: Promise
+) -> None:
+    await note(own_tools, 3)
+    await seal_audit(SealAudit(), promise, own_tools)
+    await export_checkpoint(ExportCheckpoint(), promise, own_tools)
+    await export_checkpoint(ExportCheckpoint(), promise, own_tools)
+    assert [item.sequence for item in Witness(own_tools.settings.home).kept()] == [3]
+
+    await owner.execute("DELETE FROM audit_ledger WHERE sequence > 1")
+    await owner.execute("DELETE FROM audit_checkpoints")
+
+    verdict = await found(own_tools)
+    assert (verdict.valid, verdict.first_broken) == (False, 1)
+
+
+async def test_a_witness_with_a_line_cut_by_a_crash_is_read_and_goes_on(
+    own_tools: Tools, promise: Promise
+) -> None:
+    await note(own_tools)
+    await seal_audit(SealAudit(), promise, own_tools)
+    witness = own_tools.settings.home / "audit-checkpoints.jsonl"
+    witness.write_text('{"sequence": 7, "ha\n')
+
+    await export_checkpoint(ExportCheckpoint(), promise, own_tools)
+
+    assert [item.sequence for item in Witness(own_tools.settings.home).kept()] == [1]
+
+
+async def test_months_are_made_ahead_and_old_ones_go_with_the_chain_still_valid(
+    own_tools: Tools, owner: Any, promise: Promise
+) -> None:
+    await note(own_tools, 5)
+    await seal_audit(SealAudit(), promise, own_tools)
+    # As if they had been sealed two years ago: moved into a month of their own.
+    await owner.execute("SELECT make_audit_partition('2024-01-15')")
+    await owner.execute("UPDATE audit_ledger SET sealed_at = '2024-01-15Z'")
+    now = datetime.now(UTC)
+    assert not (await found(own_tools)).valid  # that is tampering, to everybody but this test
+
+    await keep_audit_months(KeepAuditMonths(), promise, own_tools)
+    await seal_audit(SealAudit(), promise, own_tools)
+
+    verdict = await found(own_tools)
+    assert (verdict.valid, verdict.checked) == (True, 1), verdict
+    assert await owner.fetchval("SELECT count(*) FROM audit_personal") == 1
+    for ahead in range(4):
+        month = (now.month - 1 + ahead) % 12 + 1
+        year = now.year + (now.month - 1 + ahead) // 12
+        name = f"audit_ledger_{year}{month:02}"
+        assert await owner.fetchval("SELECT to_regclass($1) IS NOT NULL", name), name
+
+
+async def test_the_command_tells_whether_and_where_the_ledger_was_touched(
+    own_tools: Tools, owner: Any, promise: Promise, environ: dict[str, str], tmp_path: Path
+) -> None:
+    await note(own_tools, 5)
+    await seal_audit(SealAudit(), promise, own_tools)
+    environment = os.environ | environ | {"OSTIARY_HOME": str(tmp_path)}
+
+    async def told(*options: str) -> tuple[int, str]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "storage", "audit", "verify", *options),
+            env=environment,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        text, _ = await process.communicate()
+        return process.returncode or 0, text.decode().strip()
+
+    assert await told() == (0, "valid: 5 rows up to 5")
+    await owner.execute("UPDATE audit_ledger SET action = 'x.y' WHERE sequence = 4")
+    assert await told() == (1, "BROKEN at row 4: it was changed")
+    code, text = await told("--json")
+    assert (code, json.loads(text)["firstBroken"]) == (1, 4)

@@ -1,0 +1,60 @@
+"""The audit ledger: written here and nowhere else."""
+
+from ops.logging import get_logger
+from storage.jobs import ExportCheckpoint, KeepAuditMonths, SealAudit
+from storage.ledger.verify import DROPPED
+from storage.ledger.witness import Witness
+from storage.outbox import Promise
+from workers.actor import actor
+from workers.toolbox import Tools
+
+_BATCH = 2_000
+_MONTHS_AHEAD = 3
+_DAY = 86_400
+
+_log = get_logger()
+
+
+@actor(SealAudit)
+async def seal_audit(_: SealAudit, __: Promise, tools: Tools) -> None:
+    """Seal the inbox in batches until it is empty; each batch is whole or not there."""
+    while True:
+        async with tools.database.transaction() as storage:
+            sealed = await storage.ledger.seal(limit=_BATCH)
+        tools.metrics.audit_sealed.inc(sealed)
+        if sealed < _BATCH:
+            return
+
+
+@actor(ExportCheckpoint)
+async def export_checkpoint(_: ExportCheckpoint, __: Promise, tools: Tools) -> None:
+    """Write the newest checkpoint to a file, the log and the metrics: it must not rest with us."""
+    async with tools.database.reading() as storage:
+        head = await storage.ledger.head()
+    if head is None:
+        return
+    tools.metrics.audit_head.set(head.sequence)
+    if Witness(tools.settings.home).keep(head):
+        _log.info("audit checkpoint", **head.shown())
+
+
+@actor(KeepAuditMonths)
+async def keep_audit_months(_: KeepAuditMonths, __: Promise, tools: Tools) -> None:
+    """Make the next months' partitions; drop those that AUDIT_RETENTION no longer keeps.
+
+    That a month went is an event of the chain itself: without it, rows would be missing.
+    """
+    async with tools.database.transaction() as storage:
+        for ahead in range(_MONTHS_AHEAD + 1):
+            await storage.ledger.make_month(ahead)
+    days = tools.settings.audit_retention // _DAY
+    if not days:
+        return
+    async with tools.database.reading() as storage:
+        old = await storage.ledger.old_months(days=days)
+    for month in old:
+        async with tools.database.transaction() as storage:
+            through = await storage.ledger.drop_month(month)
+            if through:
+                await storage.audit.note(DROPPED, month=month.isoformat(), through=through)
+        _log.info("audit month dropped", month=month.isoformat(), through=through)
