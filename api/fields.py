@@ -7,12 +7,14 @@ from typing import Any
 from email_validator import EmailNotValidError, validate_email
 from marshmallow import ValidationError, fields, validate
 
+from api.composing import is_composable
 from api.passwords.policy import MAX_LENGTH, normalized
 from api.schemas import Text
 from storage.users import canonical_email
 
 _MAX_EMAIL = 254
 _MAX_URL = 2_048
+_PASSWORD_LENGTH = f"Password must have 1 to {MAX_LENGTH} characters"
 _MAX_LOCAL_PART = 64  # RFC 5321, section 4.5.3.1.1
 _FORBIDDEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 # Controls but tab and line feed; and what turns text around, so that it reads as what it is not.
@@ -33,6 +35,8 @@ class Email(Text):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
+        if len(text) > _MAX_EMAIL:
+            raise self.make_error("invalid")
         try:
             found = validate_email(
                 text,
@@ -43,8 +47,7 @@ class Email(Text):
         except (EmailNotValidError, UnicodeError) as error:
             raise self.make_error("invalid") from error
         domain = found.ascii_domain or ""
-        too_long = len(text) > _MAX_EMAIL or len(found.local_part) > _MAX_LOCAL_PART
-        if "." not in domain or too_long:
+        if "." not in domain or len(found.local_part) > _MAX_LOCAL_PART:
             raise self.make_error("invalid")
         return canonical_email(f"{found.local_part}@{domain}")
 
@@ -57,9 +60,12 @@ class Line(Text):
         super().__init__(
             validate=[validate.Length(shortest, longest, error=error), _printable], **kwargs
         )
+        self._longest, self._error = longest, error
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
+        if not is_composable(text, longest=self._longest):
+            raise ValidationError(self._error)
         return unicodedata.normalize("NFC", text).strip()
 
 
@@ -76,9 +82,12 @@ class Prose(fields.String):
     def __init__(self, longest: int, **kwargs: Any) -> None:
         error = f"Write at most {longest:,} characters."
         super().__init__(validate=[validate.Length(max=longest, error=error), _readable], **kwargs)
+        self._longest, self._error = longest, error
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text: str = super()._deserialize(value, attr, data, **kwargs)
+        if not is_composable(text, longest=self._longest):
+            raise ValidationError(self._error)
         return unicodedata.normalize("NFC", text.replace("\r\n", "\n"))
 
 
@@ -88,28 +97,31 @@ class PictureUrl(Text):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
             validate=[
-                validate.Length(max=_MAX_URL),
                 validate.URL(schemes={"http", "https"}, require_tld=False),
                 _printable,
             ],
-            metadata={"format": "uri"},
+            metadata={"format": "uri", "maxLength": _MAX_URL},
             **kwargs,
         )
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if len(text) > _MAX_URL:  # before anybody looks for an address in it
+            raise ValidationError(f"Write at most {_MAX_URL:,} characters.")
+        return text
 
 
 class Password(fields.String):
     """A password, NFC, at most 256 characters; never trimmed."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(
-            validate=validate.Length(
-                1, MAX_LENGTH, error=f"Password must have 1 to {MAX_LENGTH} characters"
-            ),
-            **kwargs,
-        )
+        super().__init__(validate=validate.Length(1, MAX_LENGTH, error=_PASSWORD_LENGTH), **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        return normalized(super()._deserialize(value, attr, data, **kwargs))
+        text: str = super()._deserialize(value, attr, data, **kwargs)
+        if not is_composable(text, longest=MAX_LENGTH):
+            raise ValidationError(_PASSWORD_LENGTH)
+        return normalized(text)
 
 
 def _printable(text: str) -> None:

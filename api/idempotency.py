@@ -9,6 +9,8 @@ import orjson
 from aiohttp import web
 
 from api.context import CALL
+from api.keys import ROUTE
+from api.paging import place_of
 from api.problems import BadRequest
 from ops.crypto import KeyRing
 from storage.claims import Claim
@@ -52,7 +54,8 @@ class Idempotency:
     async def _claim(self, request: web.Request, given: str, body: Any) -> Claim:
         principal = request[CALL].principal
         caller = principal.user_id if principal else ""
-        place = f"{caller}\n{request.method}\n{request.path}\n{given}".encode()
+        path = place_of(request[ROUTE], request.match_info)  # the same under every alias
+        place = f"{caller}\n{request.method}\n{path}\n{given}".encode()
         facts = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
         async with self._database.reading() as storage:
             return await storage.idempotency.claim(

@@ -244,8 +244,10 @@ def _some_of(known: Sequence[str]) -> Callable[[str], list[str]]:
 
 
 def _words(text: str) -> tuple[str, ...]:
-    words = unicodedata.normalize("NFC", text).split()
-    if len(text) > _MAX_SEARCH or len(words) > _MAX_WORDS:
+    if (
+        len(text) > _MAX_SEARCH
+        or len(words := unicodedata.normalize("NFC", text).split()) > _MAX_WORDS
+    ):
         raise _WrongValueError(f"Send at most {_MAX_SEARCH} characters and {_MAX_WORDS} words.")
     return tuple(words)
 

@@ -9,11 +9,10 @@ from zoneinfo import ZoneInfo
 import orjson
 from marshmallow import fields
 
+from api.composing import is_composable
 from api.schemas import Text
 
 _BIO_LENGTH = 2_000
-# A composed character takes the place of at most so many.
-_NFC_SHRINKS = 4
 _PHONE_LENGTH = 40
 _EARLIEST = date(1900, 1, 1)
 _PREFERENCES_BYTES = 4_096
@@ -54,8 +53,9 @@ class Bio(Text):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
-        if len(text) <= _NFC_SHRINKS * _BIO_LENGTH:
-            text = unicodedata.normalize("NFC", text.replace("\r\n", "\n")).strip()
+        if not is_composable(text, longest=_BIO_LENGTH):
+            raise self.make_error("long")
+        text = unicodedata.normalize("NFC", text.replace("\r\n", "\n")).strip()
         if len(text) > _BIO_LENGTH:
             raise self.make_error("long")
         if any(_is_control(character) for character in text):

@@ -9,7 +9,7 @@ from api.context import Call, Principal
 from api.passwords.hasher import Hasher
 from api.passwords.policy import PasswordPolicy
 from api.problems import Forbidden, Invalid
-from api.roles.rules import check_giving, standing
+from api.roles.rules import check_giving, check_permissions, standing
 from api.users.reach import changed, seen
 from ops.errors import Kind, Problem
 from ops.metrics import Metrics
@@ -103,7 +103,12 @@ class UserService:
             await storage.roles.assign(user_id, new.role)
             invited = password_hash is None
             await storage.audit.note(
-                "user.created", subject=user_id, role=new.role, invited=invited
+                "user.created",
+                subject=user_id,
+                role=new.role,
+                plan=new.plan,
+                invited=invited,
+                verified=new.email_verified,
             )
             await storage.outbox.put((SendInvitation if invited else SendWelcome)(user_id))
             await storage.idempotency.keep({"id": user_id})
@@ -122,6 +127,8 @@ class UserService:
             user = await changed(storage, principal, user_id)
             call.check_version(user.version)
             _check_fields(changes, user, principal)
+            if changes.get("email", user.email) != user.email:
+                await _check_takeover(storage, user, principal)
             done = [
                 await _change_facts(storage, user, changes),
                 await _change_address(storage, user, changes.get("email", user.email)),
@@ -148,6 +155,8 @@ async def _filters(
         raise Forbidden("Only who may delete users sees the deleted ones.")
     if status:
         found[status] = True
+    if "team" in found and not principal.may(Permission.TEAMS_READ):
+        raise Forbidden("Only who may see every team lists its people here.")
     if "role" in found:
         found["role"] = (await _role(storage, found["role"], field="filter[role]")).id
     return found
@@ -177,6 +186,12 @@ def _check_fields(changes: Mapping[str, Any], user: User, principal: Principal) 
         )
     if user.id == principal.user_id and changes.get("email", user.email) != user.email:
         raise OwnAddress
+
+
+async def _check_takeover(storage: Storage, user: User, principal: Principal) -> None:
+    """Raise Forbidden for who may do what the caller may not: a new address is a way in."""
+    for name in user.roles:
+        check_permissions(principal, (await storage.roles.by_name(name)).permissions)
 
 
 async def _change_facts(storage: Storage, user: User, changes: Mapping[str, Any]) -> str | None:

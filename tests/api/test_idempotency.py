@@ -9,7 +9,7 @@ import pytest
 from storage.actor import SYSTEM
 from storage.idempotency import ClaimLost
 from tests.api.flows import post
-from tests.factories import new_user
+from tests.factories import bearer, new_user
 from workers.toolbox import Tools
 
 _KEY = {"Idempotency-Key": "order-1"}
@@ -64,13 +64,16 @@ async def test_a_key_is_good_for_one_path_and_one_caller(
 ) -> None:
     body = new_user()
     _, told = await post(api, "register", headers=_KEY, **body)
-    other = new_user()
 
-    async with api.post("/auth/register", json=other, headers=_KEY) as answer:
-        by_another_path = answer.status
     by_another_caller, _ = await post(api, "register", told["data"], headers=_KEY, **new_user())
+    headers = _KEY | bearer(told["data"])
+    async with api.post("/api/v1/content", json={"title": "Notes"}, headers=headers) as answer:
+        by_another_path = answer.status
+    async with api.post("/auth/register", json=new_user(), headers=_KEY) as answer:
+        by_an_alias = answer.status
 
-    assert by_another_path == 201
     assert by_another_caller == 201
-    assert await owner.fetchval("SELECT count(*) FROM users") == 3
+    assert by_another_path == 201
+    assert by_an_alias == 422  # the same place, and another body
+    assert await owner.fetchval("SELECT count(*) FROM users") == 2
     assert await owner.fetchval("SELECT count(*) FROM idempotency_keys") == 3
