@@ -128,3 +128,25 @@ async def test_what_is_denied_by_rank_is_noted_too(api: aiohttp.ClientSession, o
 
     noted = "SELECT count(*) FROM audit_inbox WHERE action = 'access.denied'"
     assert (status, await owner.fetchval(noted)) == (403, 1)
+
+
+async def test_a_walk_through_a_team_gives_namesakes_once(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    boss = await admin(api, owner)
+    _, team = await call(api, boss, "POST", "/teams", {"name": "Namesakes"})
+    path = f"/teams/{team['data']['id']}/members"
+    for _ in range(3):
+        member = await person(api, owner)
+        await call(api, boss, "PUT", f"{path}/{id_of(member)}", {"role": "member"})
+    await owner.execute("UPDATE users SET last_name = 'Lovelace'")
+
+    found, cursor = [], ""
+    for _ in range(4):
+        asked = f"{path}?sort=lastName&order=desc&limit=1&cursor={cursor}"
+        _, body = await call(api, boss, "GET", asked)
+        found += [item["email"] for item in body["data"]]
+        cursor = body["pagination"]["nextCursor"] or ""
+
+    assert len(set(found)) == 4
+    assert cursor == ""
