@@ -54,9 +54,10 @@ async def list_content(request: web.Request, window: Window) -> Page[ContentSumm
     idempotent=True,
     versioned=True,
 )
-async def create_content(request: web.Request, body: NewContent) -> ContentItem:
+async def create_content(request: web.Request, body: NewContent) -> Answer:
     """Create a piece of content of your own."""
-    return await request.app[CONTENT].create(body, principal_of(request), request[CALL])
+    item = await request.app[CONTENT].create(body, principal_of(request), request[CALL])
+    return Answer(data=item, location=f"{routes.prefix}/{item.id}")
 
 
 @routes.add(
