@@ -65,7 +65,8 @@ async def test_a_hundred_guesses_at_once_from_as_many_addresses_evaluate_at_most
 
     evaluated = [status for status, _ in found if status == 401]
     assert len(evaluated) <= 5
-    assert {status for status, _ in found} == {401, 429}
+    # A machine that is busy with other things may have no time for some: 503, and not looked at.
+    assert {status for status, _ in found} - {503} == {401, 429}
 
 
 async def test_the_owner_gets_in_from_where_they_were_before_while_others_guess(
