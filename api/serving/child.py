@@ -1,6 +1,7 @@
 """python -m api.serving.child: one web process, answering on an inherited socket until SIGTERM."""
 
 import asyncio
+import faulthandler
 import os
 import socket
 import sys
@@ -20,6 +21,7 @@ from ops.start import run_process, stop_on_signals
 from storage.targets import announced
 
 _FINISH_SECONDS = 6.0
+_STOP_SECONDS = 8.0
 # A request that was on its way to an idle connection when we stopped may still arrive.
 _LAST_WORD_SECONDS = 0.3
 _LAG_SECONDS = 1.0
@@ -39,6 +41,8 @@ async def serve(settings: Settings, *, name: str, sock: socket.socket, ready: in
                 _tell_ready(ready)
                 _log.info("answering", address=settings.host, port=settings.port)
                 await stop.wait()
+                # Then our master would kill us; where it was killed itself, nobody else would.
+                faulthandler.dump_traceback_later(settings.drain_seconds + _STOP_SECONDS, exit=True)
                 await _drain(settings, runner, server)
                 lag.cancel()
         finally:
