@@ -56,6 +56,10 @@ class Permission(StrEnum):
     CONTENT_UPDATE_OWN = "content:update_own"
     CONTENT_DELETE = "content:delete"
     CONTENT_DELETE_OWN = "content:delete_own"
+    AUDIT_READ = "audit:read"
+    JOBS_READ = "jobs:read"
+    JOBS_MANAGE = "jobs:manage"
+    STATISTICS_READ = "statistics:read"
 
 
 class RoleNotFound(Problem, kind=Kind.NOT_FOUND, code="NOT_FOUND"):

@@ -44,6 +44,10 @@ PERMISSIONS = {
     Permission.CONTENT_UPDATE_OWN: "Change own content",
     Permission.CONTENT_DELETE: "Delete all content",
     Permission.CONTENT_DELETE_OWN: "Delete own content",
+    Permission.AUDIT_READ: "Search, verify and export the audit trail",
+    Permission.JOBS_READ: "See queues, jobs and periodic tasks",
+    Permission.JOBS_MANAGE: "Retry, discard and replay jobs, hold queues, run periodic tasks",
+    Permission.STATISTICS_READ: "See how many people, sign-ins and letters there are",
 }
 
 _OF_USERS = frozenset(

@@ -36,6 +36,10 @@ MATRIX = {
     "teams:create":       (True, True, False, False),
     "teams:manage":       (True, False, False, False),
     "teams:manage_own":   (True, True, False, False),
+    "audit:read":         (True, False, False, False),
+    "jobs:read":          (True, False, False, False),
+    "jobs:manage":        (True, False, False, False),
+    "statistics:read":    (True, False, False, False),
 }  # fmt: skip
 HAS = "SELECT permission FROM role_permissions JOIN roles ON roles.id = role_id WHERE name = $1"
 
