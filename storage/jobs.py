@@ -7,6 +7,7 @@ database and passes through the broker.
 import dataclasses
 import types
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any, ClassVar, Self
 from uuid import UUID
 
@@ -15,11 +16,21 @@ from uuid import UUID
 NOBODY = UUID(int=0)
 
 
+class Urgency(IntEnum):
+    """Who goes first; the lanes of every queue."""
+
+    URGENT = 0  # a person waits for it
+    ORDINARY = 1
+    BULK = 2  # one of many that were promised at once
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """A kind of work: named `queue.what`, its class an imperative."""
 
     name: ClassVar[str]
+    # What its promises are unless `put` is told otherwise.
+    urgency: ClassVar[Urgency] = Urgency.ORDINARY
     # Seconds one try may take; tries before the promise is buried; seconds of back-off, doubled
     # from the first to the longest.
     time_limit: ClassVar[float] = 60
@@ -51,6 +62,7 @@ class SendWelcome(Job):
     """Welcome a new user and ask them to verify their e-mail address."""
 
     name: ClassVar[str] = "emails.welcome"
+    urgency: ClassVar[Urgency] = Urgency.URGENT
     # A mail server that says "not now" is asked for an hour, and never a minute late.
     max_attempts: ClassVar[int] = 90
     longest_backoff: ClassVar[float] = 55
@@ -63,6 +75,7 @@ class SendVerification(Job):
     """Ask a user once more to verify their e-mail address; NOBODY's job does nothing."""
 
     name: ClassVar[str] = "emails.verification"
+    urgency: ClassVar[Urgency] = Urgency.URGENT
 
     user_id: UUID
 
@@ -72,6 +85,7 @@ class SendAlreadyRegistered(Job):
     """Tell a user that somebody tried to register with their address."""
 
     name: ClassVar[str] = "emails.already_registered"
+    urgency: ClassVar[Urgency] = Urgency.URGENT
 
     user_id: UUID
 
@@ -108,6 +122,7 @@ class SendEmailChange(Job):
     """Ask the new address of a change to confirm it."""
 
     name: ClassVar[str] = "emails.confirm_change"
+    urgency: ClassVar[Urgency] = Urgency.URGENT
 
     change_id: UUID
 
@@ -135,6 +150,7 @@ class SendReset(Job):
     """Send a user the means to choose a new password; NOBODY's job does nothing."""
 
     name: ClassVar[str] = "passwords.reset"
+    urgency: ClassVar[Urgency] = Urgency.URGENT
 
     user_id: UUID
 
@@ -162,6 +178,7 @@ class SendInvitation(Job):
     """Send somebody an account was made for the means to choose their first password."""
 
     name: ClassVar[str] = "passwords.invitation"
+    urgency: ClassVar[Urgency] = Urgency.URGENT
 
     user_id: UUID
 

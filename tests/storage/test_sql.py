@@ -39,7 +39,7 @@ def test_the_scan_finds_the_statements_we_know() -> None:
     assert len(names) > 50
     assert {
         "storage.users.repository.BY_ID",
-        "storage.outbox.CLAIM_DUE",
+        "storage.outbox.repository.CLAIM_DUE",
         "storage.audit.NOTE",
     } <= set(names)
 

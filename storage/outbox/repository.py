@@ -1,22 +1,22 @@
-"""Jobs promised in a transaction, kept until done: the source of truth of the whole pipeline.
+"""Promises in the database: made, handed over, worked on, struck out.
 
 A promise is *pending* until the relay hands it to the broker, *handed over* until a worker settles
 it, then *done*; what cannot be done is *dead*, and stays to be seen and replayed.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from ops.ids import new_id
 from storage.actor import Actor
-from storage.jobs import Job, body_of
+from storage.jobs import Job, Urgency, body_of
+from storage.outbox.records import Depth, Due, OutsideTransaction, Promise, Unsettled
 
 PUT = """
-INSERT INTO outbox (id, queue, name, body, request_id, available_at)
-VALUES ($1, $2, $3, $4, $5, coalesce($6, now()))
+INSERT INTO outbox (id, queue, name, body, request_id, available_at, urgency)
+VALUES ($1, $2, $3, $4, $5, coalesce($6, now()), $7)
 """
 
 # Locked rows belong to another relay; the lease covers a relay that dies between here and
@@ -66,7 +66,7 @@ WHERE id = ANY($1::uuid[]) AND state = 'pending'
 """
 
 UNSETTLED = """
-SELECT id, queue, handed_at < now() - interval '5 minutes' AS old FROM outbox
+SELECT id, queue, urgency, handed_at < now() - interval '5 minutes' AS old FROM outbox
 WHERE state = 'handed_over' AND handed_at < now() - make_interval(secs => $1)
   AND (run_until IS NULL OR run_until < now())
 ORDER BY handed_at
@@ -101,6 +101,12 @@ RETURNING id, queue, name, body, request_id, attempts, crashes, created_at, avai
 
 RENEW = """
 UPDATE outbox SET run_until = now() + make_interval(secs => $3), updated_at = now()
+WHERE id = $1 AND holder = $2 AND state IN ('pending', 'handed_over')
+RETURNING true
+"""
+
+PROGRESS = """
+UPDATE outbox SET progress_done = $3, progress_total = $4, updated_at = now()
 WHERE id = $1 AND holder = $2 AND state IN ('pending', 'handed_over')
 RETURNING true
 """
@@ -155,56 +161,6 @@ DELETE FROM outbox WHERE id IN (
 """
 
 
-class OutsideTransaction(RuntimeError):  # noqa: N818 - read as a sentence where it is raised
-    """A promise was made outside a transaction, where nothing would bind it to its reason."""
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """A promise as the relay sees it."""
-
-    id: UUID
-    queue: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unsettled:
-    """A promise handed over a while ago; `old` when it is high time whatever the broker says."""
-
-    id: UUID
-    queue: str
-    old: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Promise:
-    """A promise as its holder sees it while working on it."""
-
-    id: UUID
-    holder: UUID
-    queue: str
-    name: str
-    body: dict[str, Any]
-    request_id: str | None
-    attempts: int
-    crashes: int
-    created_at: datetime
-    available_at: datetime
-    paused: bool
-    overtaken: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Depth:
-    """How many promises of a queue are in a state, and the age of the oldest due one, seconds."""
-
-    queue: str
-    state: str
-    depth: int
-    oldest: float | None
-
-
 class Outbox:
     """Promises of jobs."""
 
@@ -213,13 +169,20 @@ class Outbox:
         self._actor = actor
         self.promised = False
 
-    async def put(self, job: Job, *, at: datetime | None = None) -> UUID:
-        """Promise a job, now or at a time; return its id. Raises OutsideTransaction."""
+    async def put(
+        self, job: Job, *, at: datetime | None = None, urgency: Urgency | None = None
+    ) -> UUID:
+        """Promise a job, now or at a time, as urgent as its kind says unless told otherwise.
+
+        Return its id; raises OutsideTransaction.
+        """
         if self._actor is None:
             raise OutsideTransaction(f"{type(job).__name__} promised outside a transaction")
         promise_id = new_id()
+        how_urgent = job.urgency if urgency is None else urgency
+        request_id = self._actor.request_id
         await self._connection.execute(
-            PUT, promise_id, job.queue, job.name, body_of(job), self._actor.request_id, at
+            PUT, promise_id, job.queue, job.name, body_of(job), request_id, at, how_urgent
         )
         self.promised = True
         return promise_id
@@ -241,7 +204,7 @@ class Outbox:
     async def unsettled(self, *, older_than: float, limit: int) -> list[Unsettled]:
         """List what was handed over `older_than` seconds ago and nobody works on."""
         rows = await self._connection.fetch(UNSETTLED, older_than, limit)
-        return [Unsettled(row["id"], row["queue"], row["old"]) for row in rows]
+        return [Unsettled(*row.values()) for row in rows]
 
     async def recall(self, ids: Sequence[UUID]) -> None:
         """Offer them again."""
@@ -255,6 +218,12 @@ class Outbox:
     async def renew(self, promise: Promise, *, lease: float) -> bool:
         """Extend the lease; False when the promise is no longer ours."""
         return bool(await self._connection.fetchval(RENEW, promise.id, promise.holder, lease))
+
+    async def progress(self, promise: Promise, *, done: int, total: int | None = None) -> bool:
+        """Say how far a long job is; False when the promise is no longer ours."""
+        return bool(
+            await self._connection.fetchval(PROGRESS, promise.id, promise.holder, done, total)
+        )
 
     async def settle(self, promise: Promise) -> bool:
         """Strike the promise out; False when it is no longer ours or was settled before."""
