@@ -8,6 +8,7 @@ from uuid import UUID
 from ops.ids import new_id
 from storage.actor import Actor
 from storage.jobs import SealAudit
+from storage.ledger.chain import check_facts
 
 NOTE = """
 INSERT INTO audit_inbox
@@ -24,6 +25,13 @@ RETURNING true
 """
 
 UNSEALED = "SELECT count(*) FROM (SELECT FROM audit_inbox LIMIT 100000) AS waiting"
+
+# How long the oldest event has waited; by the server's clock, which all writers share.
+LAG = """
+SELECT coalesce(extract(epoch FROM now() - (
+    SELECT created_at FROM audit_inbox ORDER BY id LIMIT 1
+)), 0)::float8
+"""
 
 
 class Outcome(StrEnum):
@@ -52,10 +60,12 @@ class AuditInbox:
         """Write down that `action` (past tense, `user.created`) happened to `subject`.
 
         Facts are small and free of secrets and personal data. Raises RuntimeError outside a
-        transaction, where the event could outlive what it tells of.
+        transaction, where the event could outlive what it tells of, and ValueError for facts that
+        could not be hashed by anybody alike (`check_facts`).
         """
         if self._actor is None:
             raise RuntimeError(f"{action} noted outside a transaction")
+        check_facts(facts)
         await self._connection.execute(
             NOTE,
             new_id(),
@@ -73,6 +83,10 @@ class AuditInbox:
     async def unsealed(self) -> int:
         """Count events not yet sealed, up to 100,000."""
         return int(await self._connection.fetchval(UNSEALED))
+
+    async def lag(self) -> float:
+        """Return the seconds that the oldest event not yet sealed has waited; 0 when none waits."""
+        return max(0.0, float(await self._connection.fetchval(LAG)))
 
     async def promise_seal(self, *, wait: float) -> bool:
         """Promise to seal the inbox in `wait` seconds, unless it is empty or that is promised."""

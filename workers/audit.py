@@ -2,7 +2,7 @@
 
 from ops.logging import get_logger
 from storage.jobs import ExportCheckpoint, KeepAuditMonths, SealAudit
-from storage.ledger.verify import DROPPED
+from storage.ledger.repository import DROPPED
 from storage.ledger.witness import Witness
 from storage.outbox import Promise
 from workers.actor import actor
@@ -42,7 +42,7 @@ async def export_checkpoint(_: ExportCheckpoint, __: Promise, tools: Tools) -> N
 async def keep_audit_months(_: KeepAuditMonths, __: Promise, tools: Tools) -> None:
     """Make the next months' partitions; drop those that AUDIT_RETENTION no longer keeps.
 
-    That a month went is an event of the chain itself: without it, rows would be missing.
+    That a month went is an event of the chain itself, signed: without it, rows would be missing.
     """
     async with tools.database.transaction() as storage:
         for ahead in range(_MONTHS_AHEAD + 1):
@@ -54,7 +54,11 @@ async def keep_audit_months(_: KeepAuditMonths, __: Promise, tools: Tools) -> No
         old = await storage.ledger.old_months(days=days)
     for month in old:
         async with tools.database.transaction() as storage:
-            through = await storage.ledger.drop_month(month)
-            if through:
-                await storage.audit.note(DROPPED, month=month.isoformat(), through=through)
-        _log.info("audit month dropped", month=month.isoformat(), through=through)
+            released = await storage.ledger.drop_month(month)
+            if released:
+                await storage.audit.note(DROPPED, month=month.isoformat(), **released.shown())
+        _log.info(
+            "audit month dropped",
+            month=month.isoformat(),
+            through=released.sequence if released else None,
+        )

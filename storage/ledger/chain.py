@@ -2,10 +2,11 @@
 
 A row's hash is SHA-256 over its canonical JSON (RFC 8785), in which the hash of the row before
 stands. Personal data are in there as a salted hash only: they can be deleted, the chain stays
-valid. Facts are texts, whole numbers and booleans, so that sorted keys without spaces are all that
-RFC 8785 asks for.
+valid. Facts have ASCII names; they are texts, booleans and whole numbers that a double can hold,
+so that sorted keys without spaces are all that RFC 8785 asks for (`check_facts`).
 """
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +18,8 @@ import orjson
 
 # What stands before the first row.
 GENESIS = bytes(32)
+# Beyond it, RFC 8785 writes a whole number as the double next to it.
+_LARGEST = 2**53 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +46,7 @@ class Sealed:
         return sha256(self.canonical()).digest()
 
     def canonical(self) -> bytes:
-        """Return what is hashed: one JSON object, keys sorted, UTF-8, no spaces."""
+        """Return what is hashed: one JSON object as RFC 8785 writes it."""
         return orjson.dumps(self.shown(), option=orjson.OPT_SORT_KEYS)
 
     def shown(self) -> dict[str, Any]:
@@ -72,4 +75,36 @@ def personal_hash(salt: bytes, address: str | None) -> bytes:
 
 def written(moment: datetime) -> str:
     """Return a time as it is hashed: UTC, microseconds, Z."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def check_facts(facts: Mapping[str, object]) -> None:
+    """Raise ValueError for facts without one canonical form, or that jsonb would not keep."""
+    for name, value in facts.items():
+        if not name.isascii():
+            raise ValueError(f"the fact's name {name!r} is not ASCII")
+        if not _keeps_its_form(value):
+            raise ValueError(f"the fact {name} cannot be sealed: a {type(value).__name__}")
+
+
+def _keeps_its_form(value: object) -> bool:
+    if isinstance(value, int):
+        return abs(value) <= _LARGEST
+    if not isinstance(value, str) or "\0" in value:
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
+    return True
+
+
+def sealed_of(row: Mapping[str, Any]) -> Sealed:
+    """Read a row of the table, its facts as text or object; raise when it is none."""
+    facts = orjson.loads(row["facts"]) if isinstance(row["facts"], str) else row["facts"]
+    if not isinstance(facts, dict):
+        raise TypeError("facts are an object")
+    return Sealed(**{name: row[name] for name in _FIELDS} | {"facts": facts})
+
+
+_FIELDS = tuple(item.name for item in dataclasses.fields(Sealed))

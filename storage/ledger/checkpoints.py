@@ -1,7 +1,8 @@
 """Checkpoints: signed states of the chain. Whoever rewrites it cannot sign what comes out.
 
 The key is Ed25519 (RFC 8032), made of SECRET_KEYS, so that it rests nowhere; its public half is for
-auditors. Signed are the sequence, as 8 bytes, and the hash of that row.
+auditors. Signed are the sequence, as 8 bytes, and the hash of that row; before that stands the word
+"dropped" when what is signed is that the rows up to it may be missing.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from ops.crypto import KeyRing
 
 _PURPOSE = "audit checkpoint"
+_RELEASE = b"dropped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,27 +54,50 @@ class Notary:
         self._keys = keys
         self._private = cache(self._derived)
 
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """Ids of the keys whose signatures we know, the signing one first."""
+        return self._keys.ids
+
     def sign(self, sequence: int, row_hash: bytes) -> Checkpoint:
         """Return the checkpoint of a row."""
-        key_id = self._keys.writer
-        signature = self._private(key_id).sign(_message(sequence, row_hash))
-        return Checkpoint(sequence, row_hash, key_id, signature)
+        return self._signed(sequence, row_hash, b"")
+
+    def release(self, sequence: int, row_hash: bytes) -> Checkpoint:
+        """Return what lets the rows up to one be missing: nobody else can say so."""
+        return self._signed(sequence, row_hash, _RELEASE)
 
     def is_genuine(self, checkpoint: Checkpoint) -> bool:
-        """Say whether we signed it; False also when SECRET_KEYS lacks its key."""
-        if checkpoint.key_id not in self._keys.ids:
-            return False
-        try:
-            self.public_key(checkpoint.key_id).verify(
-                checkpoint.signature, _message(checkpoint.sequence, checkpoint.hash)
-            )
-        except InvalidSignature:
-            return False
-        return True
+        """Say whether `sign` made it; False also when SECRET_KEYS lacks its key."""
+        return self._is_ours(checkpoint, b"")
+
+    def has_released(self, checkpoint: Checkpoint) -> bool:
+        """Say whether `release` made it; False also when SECRET_KEYS lacks its key."""
+        return self._is_ours(checkpoint, _RELEASE)
+
+    def knows(self, key_id: str) -> bool:
+        """Say whether SECRET_KEYS has a key, so that its signatures can be told from others."""
+        return key_id in self._keys.ids
 
     def public_key(self, key_id: str) -> Ed25519PublicKey:
         """Return what others verify our signatures with."""
         return self._private(key_id).public_key()
+
+    def _signed(self, sequence: int, row_hash: bytes, word: bytes) -> Checkpoint:
+        key_id = self._keys.writer
+        signature = self._private(key_id).sign(word + _message(sequence, row_hash))
+        return Checkpoint(sequence, row_hash, key_id, signature)
+
+    def _is_ours(self, checkpoint: Checkpoint, word: bytes) -> bool:
+        if not self.knows(checkpoint.key_id):
+            return False
+        try:
+            self.public_key(checkpoint.key_id).verify(
+                checkpoint.signature, word + _message(checkpoint.sequence, checkpoint.hash)
+            )
+        except (InvalidSignature, OverflowError):  # no row has a number below 0
+            return False
+        return True
 
     def _derived(self, key_id: str) -> Ed25519PrivateKey:
         seed = self._keys.mac(b"ed25519", purpose=_PURPOSE, key_id=key_id)

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
+import orjson
+
 from ops.crypto import KeyRing
 from storage.ledger.chain import GENESIS, Sealed, personal_hash
 from storage.ledger.checkpoints import Checkpoint, Notary
@@ -41,9 +43,15 @@ SIGN = """
 INSERT INTO audit_checkpoints (sequence, hash, key_id, signature) VALUES ($1, $2, $3, $4)
 """
 
+# By force, anything can stand in a row: facts that no reader of JSON takes, a time before Christ,
+# which Python does not have. Neither may keep a verification from naming that row.
 ROWS = """
-SELECT sequence, id, action, outcome, actor_kind, actor_id, subject_id, request_id, facts,
-    happened_at, sealed_at, personal_hash, previous_hash, hash, salt, address
+SELECT sequence, id, action, outcome, actor_kind, actor_id, subject_id, request_id,
+    facts::text AS facts,
+    CASE WHEN happened_at BETWEEN '0002-01-01Z' AND '9998-01-01Z' THEN happened_at END
+        AS happened_at,
+    CASE WHEN sealed_at BETWEEN '0002-01-01Z' AND '9998-01-01Z' THEN sealed_at END AS sealed_at,
+    personal_hash, previous_hash, hash, salt, address
 FROM audit_ledger LEFT JOIN audit_personal ON event_id = id
 WHERE (sequence, sealed_at) > ($1, $2) AND sequence <= $3
 ORDER BY sequence, sealed_at
@@ -53,6 +61,15 @@ LIMIT $4
 CHECKPOINTS = """
 SELECT sequence, hash, key_id, signature FROM audit_checkpoints
 WHERE sequence > $1 AND sequence <= $2 ORDER BY sequence
+"""
+
+OLDEST = "SELECT min(sequence) FROM audit_ledger"
+
+# Of one moment: an event is in one of them.
+DROPPED_MONTHS = """
+SELECT facts::text AS facts FROM audit_ledger WHERE action = $1
+UNION ALL
+SELECT facts::text FROM audit_inbox WHERE action = $1
 """
 
 # Of one moment, so that what is being sealed meanwhile is either signed or not there.
@@ -76,6 +93,9 @@ ORDER BY month
 
 DROP_MONTH = "SELECT drop_audit_partition($1)"
 
+
+# Tells in the chain up to which row older months were dropped: a released row as facts.
+DROPPED = "audit.months_dropped"
 
 # Fields of a row in the order in which APPEND takes them.
 _COLUMNS = (
@@ -145,6 +165,16 @@ class Ledger:
         rows = await self._connection.fetch(CHECKPOINTS, after, through)
         return [Checkpoint(*row.values()) for row in rows]
 
+    async def oldest(self) -> int | None:
+        """Return the first row that is there."""
+        sequence: int | None = await self._connection.fetchval(OLDEST)
+        return sequence
+
+    async def dropped(self) -> list[Checkpoint]:
+        """Return the last rows of months that were dropped, as released then; unproven."""
+        rows = await self._connection.fetch(DROPPED_MONTHS, DROPPED)
+        return [released for row in rows if (released := _released(row["facts"]))]
+
     async def unsigned(self) -> int | None:
         """Return the first row beyond the newest checkpoint; None when all is well."""
         sequence: int | None = await self._connection.fetchval(UNSIGNED)
@@ -158,13 +188,17 @@ class Ledger:
         """Return the first days of months that were over so many days ago, oldest first."""
         return [row["month"] for row in await self._connection.fetch(OLD_MONTHS, days)]
 
-    async def drop_month(self, month: date) -> int | None:
-        """Drop a month with its personal data; return its last row, None when it had none.
+    async def drop_month(self, month: date) -> Checkpoint | None:
+        """Drop a month with its personal data; return its last row, released, None if it had none.
 
-        Raises asyncpg.RaiseError while no checkpoint has signed that row.
+        The transaction must note that as DROPPED: without it, rows would be missing. Raises
+        asyncpg.RaiseError while no checkpoint has signed that row.
         """
         last: int | None = await self._connection.fetchval(DROP_MONTH, month)
-        return last
+        if last is None:
+            return None
+        [signed] = await self.checkpoints(last - 1, last)
+        return self._notary.release(last, signed.hash)
 
     async def _append(self, rows: Sequence[tuple[Sealed, bytes]]) -> None:
         await self._connection.execute(
@@ -172,6 +206,13 @@ class Ledger:
             *([getattr(row, name) for row, _ in rows] for name in _COLUMNS),
             [row_hash for _, row_hash in rows],
         )
+
+
+def _released(facts: str) -> Checkpoint | None:
+    try:
+        return Checkpoint.read(orjson.loads(facts))
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _chained(
