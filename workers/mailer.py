@@ -16,10 +16,13 @@ import aiosmtplib
 from ops.settings import Settings
 from workers.outcomes import GivenUp, LeftMidway, ServerAway, one_line
 
+# Arriving may take so long, handing over too: with the 15 seconds between two probes, letters leave
+# within a minute of their server's return, and a try ends before its job's time does.
 _TIMEOUT_SECONDS = 20.0
 _FAREWELL_SECONDS = 2.0
 _ANSWER_LENGTH = 200
-_PERMANENT = 500
+_REFUSED_FOR_NOW = range(400, 500)
+_REFUSED_FOR_GOOD = range(500, 600)
 # Answers that speak of the server or of our account, not of the letter (RFC 5321, 4.2.3; RFC 4954).
 _SERVER_CODES = frozenset({421, 454, 530, 535})
 
@@ -42,20 +45,27 @@ class FolderMailer:
         self._folder = folder
 
     async def send(self, letter: EmailMessage) -> str:
-        """Write the letter whole or not at all; raise OSError when the disk refuses."""
-        return await asyncio.to_thread(self._write, letter)
+        """Write the letter whole or not at all; raise ServerAway when the disk refuses."""
+        try:
+            return await asyncio.to_thread(self._write, letter)
+        except OSError as error:  # a full disk refuses every letter alike
+            raise ServerAway(_said(error)) from error
 
     def _write(self, letter: EmailMessage) -> str:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         name = letter["Message-ID"].strip("<>").partition("@")[0]
         path = self._folder / f"{name}.eml"
         unfinished = path.with_suffix(".part")
-        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(letter.as_bytes(policy=SMTP))
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
+        try:
+            descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(letter.as_bytes(policy=SMTP))
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(path)
+        except OSError:
+            unfinished.unlink(missing_ok=True)  # half a letter would keep the disk full
+            raise
         return f"kept as {path.name}"
 
 
@@ -63,10 +73,11 @@ class SmtpMailer:
     """Speaks SMTP as SMTP_URL says: smtp:// with starttls=required|optional|off, or smtps://.
 
     Without `starttls`, it is required where there is a password to protect, else optional; a word
-    that we do not know means required. `cafile=` names certificates to trust besides the system's.
+    that we do not know means required. `cafile=` names certificates to trust besides the system's,
+    `timeout=` the seconds that arriving and handing over may take each: 20, or less.
     """
 
-    def __init__(self, url: str, *, timeout: float = _TIMEOUT_SECONDS) -> None:
+    def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         options = parse_qs(parts.query)
         self._implicit_tls = parts.scheme == "smtps"
@@ -75,7 +86,7 @@ class SmtpMailer:
         self._starttls = {"optional": None, "off": False}.get(
             options.get("starttls", [default])[0], True
         )
-        self._timeout = timeout
+        self.timeout = _patience(options.get("timeout", [""])[0])
         self._host = parts.hostname or "localhost"
         self._port = parts.port or (465 if self._implicit_tls else 587)
         self._username = unquote(parts.username) if parts.username else None
@@ -89,7 +100,8 @@ class SmtpMailer:
         client = self._client()
         try:
             await self._connect(client)
-            _, answer = await client.send_message(letter)
+            async with asyncio.timeout(self.timeout):
+                _, answer = await client.send_message(letter)
             with suppress(aiosmtplib.SMTPException, OSError):  # it has the letter by now
                 await client.quit(timeout=_FAREWELL_SECONDS)
         except aiosmtplib.SMTPRecipientsRefused as error:
@@ -116,7 +128,7 @@ class SmtpMailer:
         return aiosmtplib.SMTP(
             hostname=self._host,
             port=self._port,
-            timeout=self._timeout,
+            timeout=self.timeout,
             use_tls=self._implicit_tls,
             start_tls=False if self._implicit_tls else self._starttls,
             tls_context=self._context,
@@ -124,10 +136,11 @@ class SmtpMailer:
 
     async def _connect(self, client: aiosmtplib.SMTP) -> None:
         try:
-            await client.connect()
-            await self._greet(client)
-            if self._username is not None:
-                await client.login(self._username, self._password or "")
+            async with asyncio.timeout(self.timeout):
+                await client.connect()
+                await self._greet(client)
+                if self._username is not None:
+                    await client.login(self._username, self._password or "")
         except (aiosmtplib.SMTPException, OSError) as error:  # no letter is to blame for these
             raise ServerAway(_said(error)) from error
 
@@ -144,9 +157,18 @@ def _verdict(error: aiosmtplib.SMTPResponseException) -> Exception:
     said = one_line(f"{error.code} {error.message}", _ANSWER_LENGTH)
     if error.code in _SERVER_CODES:
         return ServerAway(said)
-    if error.code >= _PERMANENT:
+    if error.code in _REFUSED_FOR_GOOD:
         return GivenUp(said)
-    return RuntimeError(said)
+    if error.code in _REFUSED_FOR_NOW:
+        return RuntimeError(said)
+    return LeftMidway(said)  # no answer of this protocol, or none that belongs here
+
+
+def _patience(seconds: str) -> float:
+    with suppress(ValueError):
+        if 0 < float(seconds) <= _TIMEOUT_SECONDS:
+            return float(seconds)
+    return _TIMEOUT_SECONDS
 
 
 def _said(error: Exception) -> str:

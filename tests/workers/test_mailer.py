@@ -165,7 +165,7 @@ async def test_hanging_at_data_is_a_server_away_in_the_middle_of_a_letter() -> N
         asyncio.timeout(3),
     ):
         with pytest.raises(LeftMidway):
-            await SmtpMailer(url, timeout=0.3).send(letter())
+            await SmtpMailer(f"{url}&timeout=0.3").send(letter())
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ async def test_a_server_that_greets_nobody_is_away_and_no_letter_to_blame(
 ) -> None:
     async with speaking(saying(*lines)) as url:
         with pytest.raises(ServerAway) as away:
-            await SmtpMailer(url, timeout=0.3).send(letter())
+            await SmtpMailer(f"{url}&timeout=0.3").send(letter())
 
     assert not isinstance(away.value, LeftMidway)
 
