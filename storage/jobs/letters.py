@@ -8,20 +8,26 @@ from storage.jobs.job import Job, Urgency
 
 
 @dataclass(frozen=True, slots=True)
-class SendWelcome(Job):
+class LetterJob(Job):
+    """What letters share: a mail server that says "not now" is asked for an hour, never late."""
+
+    # The server may be well again at any moment, and a letter leaves within a minute of it.
+    max_attempts: ClassVar[int] = 90
+    longest_backoff: ClassVar[float] = 55
+
+
+@dataclass(frozen=True, slots=True)
+class SendWelcome(LetterJob):
     """Welcome a new user and ask them to verify their e-mail address."""
 
     name: ClassVar[str] = "emails.welcome"
     urgency: ClassVar[Urgency] = Urgency.URGENT
-    # A mail server that says "not now" is asked for an hour, and never a minute late.
-    max_attempts: ClassVar[int] = 90
-    longest_backoff: ClassVar[float] = 55
 
     user_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
-class SendVerification(Job):
+class SendVerification(LetterJob):
     """Ask a user once more to verify their e-mail address; NOBODY's job does nothing."""
 
     name: ClassVar[str] = "emails.verification"
@@ -31,7 +37,7 @@ class SendVerification(Job):
 
 
 @dataclass(frozen=True, slots=True)
-class SendAlreadyRegistered(Job):
+class SendAlreadyRegistered(LetterJob):
     """Tell a user that somebody tried to register with their address."""
 
     name: ClassVar[str] = "emails.already_registered"
@@ -41,7 +47,7 @@ class SendAlreadyRegistered(Job):
 
 
 @dataclass(frozen=True, slots=True)
-class SendReuseNotice(Job):
+class SendReuseNotice(LetterJob):
     """Tell a user that a session was ended because an old refresh token of it was used."""
 
     name: ClassVar[str] = "emails.token_reuse"
@@ -50,7 +56,7 @@ class SendReuseNotice(Job):
 
 
 @dataclass(frozen=True, slots=True)
-class SendNewDevice(Job):
+class SendNewDevice(LetterJob):
     """Tell a user that a session was opened from a device not seen before."""
 
     name: ClassVar[str] = "emails.new_device"
@@ -59,7 +65,7 @@ class SendNewDevice(Job):
 
 
 @dataclass(frozen=True, slots=True)
-class SendPasswordChanged(Job):
+class SendPasswordChanged(LetterJob):
     """Tell a user that their password was changed or reset."""
 
     name: ClassVar[str] = "emails.password_changed"
@@ -68,7 +74,7 @@ class SendPasswordChanged(Job):
 
 
 @dataclass(frozen=True, slots=True)
-class SendEmailChange(Job):
+class SendEmailChange(LetterJob):
     """Ask the new address of a change to confirm it."""
 
     name: ClassVar[str] = "emails.confirm_change"
@@ -78,7 +84,7 @@ class SendEmailChange(Job):
 
 
 @dataclass(frozen=True, slots=True)
-class SendEmailChanged(Job):
+class SendEmailChanged(LetterJob):
     """Tell the old address of a change about it, with a way to undo it."""
 
     name: ClassVar[str] = "emails.email_changed"
@@ -87,7 +93,7 @@ class SendEmailChanged(Job):
 
 
 @dataclass(frozen=True, slots=True)
-class SendAccountDeleted(Job):
+class SendAccountDeleted(LetterJob):
     """Tell a person that their account was deleted."""
 
     name: ClassVar[str] = "emails.account_deleted"
@@ -96,7 +102,7 @@ class SendAccountDeleted(Job):
 
 
 @dataclass(frozen=True, slots=True)
-class SendReset(Job):
+class SendReset(LetterJob):
     """Send a user the means to choose a new password; NOBODY's job does nothing."""
 
     name: ClassVar[str] = "passwords.reset"
@@ -106,7 +112,7 @@ class SendReset(Job):
 
 
 @dataclass(frozen=True, slots=True)
-class SendAccountSuspended(Job):
+class SendAccountSuspended(LetterJob):
     """Tell a person that their account was suspended."""
 
     name: ClassVar[str] = "emails.account_suspended"
@@ -115,7 +121,7 @@ class SendAccountSuspended(Job):
 
 
 @dataclass(frozen=True, slots=True)
-class SendAccountRestored(Job):
+class SendAccountRestored(LetterJob):
     """Tell a person that their account, suspended or deleted before, is theirs again."""
 
     name: ClassVar[str] = "emails.account_restored"
@@ -124,7 +130,7 @@ class SendAccountRestored(Job):
 
 
 @dataclass(frozen=True, slots=True)
-class SendInvitation(Job):
+class SendInvitation(LetterJob):
     """Send somebody an account was made for the means to choose their first password."""
 
     name: ClassVar[str] = "passwords.invitation"

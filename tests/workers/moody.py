@@ -142,8 +142,7 @@ class Moody:
         raw = await reader.readuntil(b"\r\n.\r\n")
         self.tried[recipient] = self.tried.get(recipient, 0) + 1
         if await self._answer(Stage.END, writer, recipient):
-            message = email.message_from_bytes(raw[:-5], policy=default)
-            self.letters.append(cast("EmailMessage", message))
+            self.letters.append(email.message_from_bytes(raw[:-5], policy=default))
 
     def _is_unwell(self, stage: Stage, recipient: str) -> bool:
         return self.at is stage and (not recipient or self.only(recipient))
