@@ -1,5 +1,7 @@
 """Who acts: written into the audit trail of everything a transaction does."""
 
+import getpass
+import os
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
@@ -13,6 +15,8 @@ class ActorKind(StrEnum):
     ANONYMOUS = "anonymous"
     USER = "user"
     SYSTEM = "system"
+    # Whoever may run our commands: known to the machine, not to us.
+    OPERATOR = "operator"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,3 +31,17 @@ class Actor:
 
 
 SYSTEM = Actor(kind=ActorKind.SYSTEM)
+
+
+def operator() -> Actor:
+    """Return who runs a command on this machine; the request id begins with their name on it."""
+    return Actor(
+        kind=ActorKind.OPERATOR, request_id=f"command-{_login_name()}-{os.urandom(4).hex()}"
+    )
+
+
+def _login_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a number that nobody has named
+        return str(os.getuid())

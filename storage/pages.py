@@ -7,7 +7,7 @@ at any depth for the same price. A page number costs what it skips.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from storage import words
@@ -63,6 +63,19 @@ class Page(Generic[T]):
     total_is_exact: bool = True
 
 
+class Statements(Protocol):
+    """What a list is read by: rows have an `id` and a `sort_value`."""
+
+    def page(self, window: Window) -> tuple[str, list[Any]]:
+        """Return the statement and its arguments for one row more than the part has."""
+
+    def count(self, window: Window) -> tuple[str, list[Any]]:
+        """Return the statement that counts up to one more than `bound`."""
+
+    def bound(self, window: Window) -> int:
+        """Return up to which number rows are counted; 0: not at all."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
     """A list as constants of SQL: nothing of a caller's is ever part of a statement's text."""
@@ -77,6 +90,8 @@ class Listing:
     # Holds for every row of the list, unless a filter of `instead` is given.
     always: str = "true"
     instead: frozenset[str] = frozenset()
+    # Wire name of an order to the type of its value, where its name does not tell.
+    kinds: Mapping[str, str] = field(default_factory=dict)
 
     def page(self, window: Window) -> tuple[str, list[Any]]:
         """Return the statement and its arguments for one row more than the part has."""
@@ -86,6 +101,7 @@ class Listing:
             args += [window.after.value, window.after.id]
             sign = "<" if window.descending else ">"
             kind = "timestamptz" if window.sort.endswith("At") else "text"
+            kind = self.kinds.get(window.sort, kind)
             where += (
                 f" AND ({order}, {self.table}.id) {sign} "
                 f"(${len(args) - 1}::text::{kind}, ${len(args)})"
@@ -144,7 +160,9 @@ def pattern_of(word: str) -> str:
     return f"%{literal}%" if len(word) > 2 else f"% {literal}%"  # noqa: PLR2004 - a trigram
 
 
-async def fetch_page(connection: Any, listing: Listing, window: Window, make: Any) -> "Page[Any]":
+async def fetch_page(
+    connection: Any, listing: Statements, window: Window, make: Any
+) -> "Page[Any]":
     """Return a part of a list, each row made a record by `make`; needs a transaction."""
     await connection.execute(PLAN_FOR_VALUES)
     statement, args = listing.page(window)
@@ -167,7 +185,7 @@ async def fetch_page(connection: Any, listing: Listing, window: Window, make: An
 
 
 async def _total(
-    connection: Any, listing: Listing, window: Window, *, seen: int, more: bool
+    connection: Any, listing: Statements, window: Window, *, seen: int, more: bool
 ) -> tuple[int, bool]:
     skipped = window.offset or 0
     if not more and (seen or not skipped):

@@ -104,6 +104,10 @@ class Redis:
             if value
         }
 
+    async def evaluate(self, script: str, key: str, *args: str | int) -> Any:
+        """Run a Lua script over one key, whatever the breaker says; raise RedisAway."""
+        return await self._attempt(self._client.eval(script, 1, key, *map(str, args)))
+
     async def suspect_proxy(self, peer: str, *, seconds: int) -> None:
         """Remember a peer that looks like a proxy nobody told us of; raise RedisAway."""
         await self._guarded(self._client.set(_PROXY, peer, ex=seconds))

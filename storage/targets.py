@@ -13,6 +13,7 @@ from ops.errors import Unavailable
 from ops.logging import get_logger
 from ops.metrics import Listener, Metrics
 from ops.settings import Settings
+from storage.processes import Work, beat, leave, own_key
 from storage.redis import Redis
 
 _BEAT_SECONDS = 15
@@ -23,14 +24,14 @@ _log = get_logger()
 
 @asynccontextmanager
 async def announced(
-    redis: Redis, metrics: Metrics, settings: Settings, *, name: str
+    redis: Redis, metrics: Metrics, settings: Settings, *, name: str, work: Work | None = None
 ) -> AsyncIterator[int]:
-    """Serve the metrics of this process and keep saying where; give the port."""
+    """Serve the metrics of this process, keep saying where, and that it lives; give the port."""
     listener = metrics.listen(settings.metrics_host, settings.metrics_port)
     target = _target(listener)
     # Two processes may bear one name: on two hosts, or the old and the new one of a replacement.
-    key = f"{name}@{socket.gethostname()}/{os.getpid()}"
-    beating = asyncio.create_task(_beat(redis, key, target))
+    key = own_key(name, os.getpid())
+    beating = asyncio.create_task(_beat(redis, key, target, work or Work()))
     _log.info("metrics served", target=target)
     try:
         yield listener.port
@@ -39,6 +40,7 @@ async def announced(
         await asyncio.gather(beating, return_exceptions=True)
         with suppress(Unavailable):
             await redis.withdraw(key)
+            await leave(redis, key)
         await asyncio.to_thread(listener.close)
 
 
@@ -50,8 +52,9 @@ def _target(listener: Listener) -> str:
     return f"[{host}]:{listener.port}" if ":" in host else f"{host}:{listener.port}"
 
 
-async def _beat(redis: Redis, key: str, target: str) -> None:
+async def _beat(redis: Redis, key: str, target: str, work: Work) -> None:
     while True:
         with suppress(Unavailable):
             await redis.announce(key, target, seconds=_KEPT_SECONDS)
+            await beat(redis, key, work)
         await asyncio.sleep(_BEAT_SECONDS)

@@ -10,6 +10,7 @@ from ops.settings import Settings
 from ops.start import until_reachable
 from storage.database import Database
 from storage.migrate import check_migrated
+from storage.processes import Work
 from storage.redis import Redis
 from storage.targets import announced
 from workers.letters import Letters
@@ -31,9 +32,14 @@ class Tools:
 
 @asynccontextmanager
 async def open_tools(
-    settings: Settings, *, name: str, metrics: Metrics, pool_size: int
+    settings: Settings,
+    *,
+    name: str,
+    metrics: Metrics,
+    pool_size: int,
+    work: Work | None = None,
 ) -> AsyncIterator[Tools]:
-    """Open every tool and announce the process's metrics.
+    """Open every tool and announce the process: its metrics, and what it works on.
 
     Waits for servers that are still starting; raises Unavailable when they stay away.
     """
@@ -57,7 +63,7 @@ async def open_tools(
         await until_reachable("a migrated database", lambda: check_migrated(database))
         database.ring_with(redis.ring_relay)
         await until_reachable("Redis", redis.ping)
-        await stack.enter_async_context(announced(redis, metrics, settings, name=name))
+        await stack.enter_async_context(announced(redis, metrics, settings, name=name, work=work))
         yield Tools(
             settings=settings,
             keys=keys,
