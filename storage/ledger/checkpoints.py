@@ -53,6 +53,7 @@ class Notary:
     def __init__(self, keys: KeyRing) -> None:
         self._keys = keys
         self._private = cache(self._derived)
+        self.public_key = cache(self._public)
 
     @property
     def key_ids(self) -> tuple[str, ...]:
@@ -79,10 +80,6 @@ class Notary:
         """Say whether SECRET_KEYS has a key, so that its signatures can be told from others."""
         return key_id in self._keys.ids
 
-    def public_key(self, key_id: str) -> Ed25519PublicKey:
-        """Return what others verify our signatures with."""
-        return self._private(key_id).public_key()
-
     def _signed(self, sequence: int, row_hash: bytes, word: bytes) -> Checkpoint:
         key_id = self._keys.writer
         signature = self._private(key_id).sign(word + _message(sequence, row_hash))
@@ -98,6 +95,10 @@ class Notary:
         except (InvalidSignature, OverflowError):  # no row has a number below 0
             return False
         return True
+
+    def _public(self, key_id: str) -> Ed25519PublicKey:
+        """Return what others verify our signatures with."""
+        return self._private(key_id).public_key()
 
     def _derived(self, key_id: str) -> Ed25519PrivateKey:
         seed = self._keys.mac(b"ed25519", purpose=_PURPOSE, key_id=key_id)

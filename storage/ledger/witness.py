@@ -18,13 +18,18 @@ class Witness:
 
     def keep(self, checkpoint: Checkpoint) -> bool:
         """Append a checkpoint, on disk when this returns; False when it is the last one there."""
-        kept = self.kept()
-        if kept and kept[-1].sequence >= checkpoint.sequence:
-            return False
-        line = json.dumps(checkpoint.shown()) + "\n"
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        line = json.dumps(checkpoint.shown()).encode() + b"\n"
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            os.write(descriptor, line.encode())
+            size = os.fstat(descriptor).st_size
+            end = os.pread(descriptor, len(line) + 1, max(0, size - len(line) - 1))
+            # Compared with the last line alone: one of a number beyond all others, which somebody
+            # put there, does not keep us from writing.
+            if end in {line, b"\n" + line}:
+                return False
+            # A line that a crash has cut is not made longer.
+            cut = end and not end.endswith(b"\n")
+            os.write(descriptor, b"\n" + line if cut else line)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
@@ -35,7 +40,7 @@ class Witness:
         if not self._path.exists():
             return []
         found = []
-        for line in self._path.read_text(encoding="utf-8").splitlines():
+        for line in self._path.read_bytes().splitlines():
             try:
                 found.append(Checkpoint.read(json.loads(line)))
             except (ValueError, KeyError, TypeError):

@@ -102,11 +102,28 @@ async def test_a_witness_with_a_line_cut_by_a_crash_is_read_and_goes_on(
     await note(own_tools)
     await seal_audit(SealAudit(), promise, own_tools)
     witness = own_tools.settings.home / "audit-checkpoints.jsonl"
-    witness.write_text('{"sequence": 7, "ha\n')
+    witness.write_text('{"sequence": 7, "ha')
 
     await export_checkpoint(ExportCheckpoint(), promise, own_tools)
 
     assert [item.sequence for item in Witness(own_tools.settings.home).kept()] == [1]
+
+
+async def test_a_witness_that_somebody_else_wrote_to_goes_on_and_shows_it(
+    own_tools: Tools, promise: Promise
+) -> None:
+    witness = own_tools.settings.home / "audit-checkpoints.jsonl"
+    forged = {"sequence": 10**15, "hash": "00", "key": own_tools.keys.writer, "signature": "00"}
+    witness.write_text(json.dumps(forged) + "\n")
+    await note(own_tools)
+    await seal_audit(SealAudit(), promise, own_tools)
+
+    await export_checkpoint(ExportCheckpoint(), promise, own_tools)
+
+    kept = Witness(own_tools.settings.home).kept()
+    assert [item.sequence for item in kept] == [10**15, 1]
+    verdict = await found(own_tools)
+    assert (verdict.valid, verdict.first_broken) == (False, 10**15)
 
 
 async def test_months_are_made_ahead_and_old_ones_go_with_the_chain_still_valid(
