@@ -18,6 +18,7 @@ from storage.email_verifications import EmailVerifications
 from storage.holders import Holders
 from storage.idempotency import IdempotencyKeys
 from storage.ledger import Ledger
+from storage.ledger.search import AuditTrail
 from storage.letters import Letters
 from storage.outbox import Outbox
 from storage.password_resets import PasswordResets
@@ -147,6 +148,11 @@ class Storage:
     def ledger(self) -> Ledger:
         """The audit trail, sealed."""
         return Ledger(self._connection, self._keys)
+
+    @cached_property
+    def trail(self) -> AuditTrail:
+        """What happened, for who may see it."""
+        return AuditTrail(self._connection)
 
     @cached_property
     def idempotency(self) -> IdempotencyKeys:
