@@ -15,11 +15,17 @@ from ops.logging import get_logger
 from ops.metrics import Metrics
 from ops.settings import Settings
 from ops.start import run_process, stop_on_signals
-from storage.outbox import Due, Unsettled
+from storage.jobs import Urgency, queues
+from storage.outbox import Due, Room, Unsettled
 from workers.broker import Broker
+from workers.lanes import lane
 from workers.toolbox import Tools, open_tools
 
-_BATCH = 100
+# Of each lane at once.
+_BATCH = 500
+# Of each lane in the broker: a million pending promises never all lie in Redis.
+_MOST_HELD = 1_000
+_LANES = [(queue, urgency) for queue in queues() for urgency in Urgency]
 _POLL_SECONDS = 0.25
 _RECALL_EVERY = 2.0
 _RECALL_AFTER = 5.0
@@ -71,19 +77,32 @@ class Relay:
 
     async def relay_once(self) -> int:
         """Hand over one batch of due promises; return how many the broker took."""
+        rooms = await self._rooms()
+        if rooms is None:
+            return 0
         async with self._tools.database.reading() as storage:
-            due = await storage.outbox.claim_due(_BATCH)
+            due = await storage.outbox.claim_due(_BATCH, rooms)
         if not due:
             return 0
-        ids = [promise.id for promise in due]
         took = await self._offer(due)
-        async with self._tools.database.reading() as storage:
-            if took:
-                await storage.outbox.handed_over(ids)
-            else:
-                await storage.outbox.not_handed_over(ids)
+        if not took:
+            async with self._tools.database.reading() as storage:
+                await storage.outbox.recall([promise.id for promise in due])
         self._tools.metrics.relayed.labels("handed_over" if took else "refused").inc(len(due))
         return len(due) if took else 0
+
+    async def _rooms(self) -> list[Room] | None:
+        """Tell how much the broker shall take of each lane; None when it is away."""
+        names = [lane(queue, urgency) for queue, urgency in _LANES]
+        try:
+            held = await asyncio.to_thread(self._broker.waiting, names)
+        except redis.RedisError as error:
+            _log.warning("broker away", reason=str(error))
+            return None
+        return [
+            Room(queue, urgency, max(_MOST_HELD - count, 0))
+            for (queue, urgency), count in zip(_LANES, held, strict=True)
+        ]
 
     async def _offer(self, due: Sequence[Due]) -> bool:
         try:
@@ -115,7 +134,7 @@ class Relay:
     async def _lost(self, unsettled: Sequence[Unsettled]) -> list[Unsettled]:
         if not unsettled:
             return []
-        pairs = [(promise.queue, str(promise.id)) for promise in unsettled]
+        pairs = [(lane(promise.queue, promise.urgency), str(promise.id)) for promise in unsettled]
         missing = await asyncio.to_thread(self._broker.missing, pairs)
         return [promise for promise in unsettled if promise.old or str(promise.id) in missing]
 

@@ -21,6 +21,7 @@ from storage.outbox import Promise
 from storage.repositories import Storage
 from workers.actor import Work
 from workers.insist import insist
+from workers.merging import Merged
 from workers.outcomes import GivenUp, LeftMidway, ServerAway, one_line
 from workers.toolbox import Tools
 
@@ -69,20 +70,30 @@ class Runner:
         self._timing = timing or Timing()
         self._stopping = False
         self._doing: set[asyncio.Future[None]] = set()
+        self._claims = Merged(self._claim)
+        self._settlements = Merged(self._settle)
 
     async def run(self, promise_id: UUID) -> None:
         """Do the promise unless it is done, dead or in other hands; never raises for its sake."""
         try:
-            async with self._tools.database.reading() as storage:
-                promise = await storage.outbox.claim_run(
-                    promise_id, holder=new_id(), lease=self._timing.lease
-                )
+            promise = await self._claims.ask((promise_id, new_id()))
             if promise is None:
                 return
             with bound(job=promise.name, job_id=str(promise.id), request_id=promise.request_id):
                 await self._observed(promise)
         except Unavailable as error:  # the message is lost, the promise is not: recall brings it
             _log.warning("database away, the promise will be recalled", reason=error.message)
+
+    async def _claim(self, wanted: list[tuple[UUID, UUID]]) -> list[Promise | None]:
+        async with self._tools.database.reading() as storage:
+            taken = await storage.outbox.claim_runs(wanted, lease=self._timing.lease)
+        ours = {promise.holder: promise for promise in taken}
+        return [ours.get(holder) for _, holder in wanted]
+
+    async def _settle(self, promises: list[Promise]) -> list[bool]:
+        async with self._tools.database.reading() as storage:
+            settled = await storage.outbox.settle_all(promises)
+        return [promise.id in settled for promise in promises]
 
     def cancel(self) -> None:
         """Interrupt what is being done, now and from now on; it is put back for another worker."""
@@ -132,7 +143,7 @@ class Runner:
             return await self._put_back(promise, seconds=1, error=error.message)
         except Exception as error:  # noqa: BLE001 - whatever an actor raises ends here
             return await self._failed(promise, error)
-        settled = await self._write(lambda storage: storage.outbox.settle(promise))
+        settled = await insist(lambda: self._settlements.ask(promise), seconds=self._timing.insist)
         return "done" if settled else "lost"
 
     async def _leased(self, promise: Promise) -> None:
@@ -142,32 +153,39 @@ class Runner:
         except (TypeError, ValueError) as error:
             raise GivenUp(f"its body is not one of {promise.name}: {error}") from error
         doing = asyncio.ensure_future(work(job, promise, self._tools))
-        renewing = asyncio.ensure_future(self._renew(promise))
         self._doing.add(doing)
         try:
             if self._stopping:
                 raise Interrupted
-            async with asyncio.timeout(kind.time_limit):
-                await asyncio.wait({doing, renewing}, return_when=asyncio.FIRST_COMPLETED)
-            if not doing.done():
-                raise LeaseLost
+            await self._until_done(doing, promise, kind.time_limit)
             if doing.cancelled():  # by us, or from within, and then the job failed
                 raise Interrupted if self._stopping else RuntimeError("cancelled from within")
             doing.result()
         finally:
             self._doing.discard(doing)
-            for task in (doing, renewing):
-                task.cancel()
-            await asyncio.gather(doing, renewing, return_exceptions=True)
+            if not doing.done():
+                doing.cancel()
+                await asyncio.gather(doing, return_exceptions=True)
 
-    async def _renew(self, promise: Promise) -> None:
-        """Return when the lease is lost; until then keep it alive."""
-        while True:
-            await asyncio.sleep(self._timing.renew)
-            with suppress(Unavailable):
-                async with self._tools.database.reading() as storage:
-                    if not await storage.outbox.renew(promise, lease=self._timing.lease):
-                        return
+    async def _until_done(
+        self, doing: asyncio.Future[None], promise: Promise, seconds: float
+    ) -> None:
+        """Wait for the job and keep its lease alive; raise TimeoutError or LeaseLost."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            await asyncio.wait({doing}, timeout=min(left, self._timing.renew))
+            if doing.done():
+                return
+            if not await self._renewed(promise):
+                raise LeaseLost
+        raise TimeoutError(f"not done within {seconds:g} seconds")
+
+    async def _renewed(self, promise: Promise) -> bool:
+        """Keep the lease alive; a database that is away may be back before it ends."""
+        with suppress(Unavailable):
+            async with self._tools.database.reading() as storage:
+                return await storage.outbox.renew(promise, lease=self._timing.lease)
+        return True
 
     async def _failed(self, promise: Promise, error: Exception) -> str:
         kind, _ = self._works[promise.name]
@@ -186,11 +204,11 @@ class Runner:
     async def _wait_for_server(self, promise: Promise, error: ServerAway) -> str:
         reason = one_line(str(error), _ERROR_LENGTH)
         _log.warning("server away, the queue waits", queue=promise.queue, reason=reason)
-        await self._write(lambda storage: storage.pauses.pause(promise.queue, reason))
         suspect = isinstance(error, LeftMidway)
-        if suspect and promise.attempts >= _SUSPICIOUS:
+        if suspect and promise.attempts >= _SUSPICIOUS:  # by now it is the letter: others go on
             await self._failed(promise, error)
             return "waiting"
+        await self._write(lambda storage: storage.pauses.pause(promise.queue, reason))
         return await self._put_back(promise, counted=suspect, error=reason)
 
     async def _put_back(

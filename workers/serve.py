@@ -48,7 +48,7 @@ def serve(settings: Settings, *, queues: Sequence[str], threads: int, name: str)
     try:
         worker.start()
     except NotOpened as error:
-        Loop().after_worker_shutdown(broker, worker)
+        Loop().end()
         raise error.__cause__ or error from None
     _on_signals(lambda *_: stop.set())
     _log.info("working", queues=list(queues), threads=threads)

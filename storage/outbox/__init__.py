@@ -3,4 +3,4 @@
 from storage.outbox.records import Depth, Due, OutsideTransaction, Promise, Room, Unsettled
 from storage.outbox.repository import Outbox
 
-__all__ = ["Depth", "Due", "OutsideTransaction", "Outbox", "Promise", "Room", "Unsettled"]
+__all__ = ["Depth", "Due", "Outbox", "OutsideTransaction", "Promise", "Room", "Unsettled"]

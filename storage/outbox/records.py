@@ -54,7 +54,6 @@ class Promise:
     created_at: datetime
     available_at: datetime
     paused: bool
-    held: bool = False
     overtaken: bool
 
 

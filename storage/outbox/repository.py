@@ -12,57 +12,60 @@ from uuid import UUID
 from ops.ids import new_id
 from storage.actor import Actor
 from storage.jobs import Job, Urgency, body_of
-from storage.outbox.records import Depth, Due, OutsideTransaction, Promise, Unsettled
+from storage.outbox.records import Depth, Due, OutsideTransaction, Promise, Room, Unsettled
 
 PUT = """
 INSERT INTO outbox (id, queue, name, body, request_id, available_at, urgency)
 VALUES ($1, $2, $3, $4, $5, coalesce($6, now()), $7)
 """
 
-# Locked rows belong to another relay; the lease covers a relay that dies between here and
-# `handed_over`. A paused queue lets its oldest promise out as a probe: who moves `until` sends it,
-# so that two relays send one.
+# One queue's backlog hides no other queue, and bulk hides nothing: the relay takes the oldest of
+# each lane (a queue and an urgency), as many as the broker has room for. Locked rows belong to
+# another relay. What it takes counts as handed over at once: should the relay die before the broker
+# has them, they are recalled. A paused queue lets its first promise out as a probe, unless an
+# administrator holds it: who moves `until` sends it, so that two relays send one.
 CLAIM_DUE = """
-WITH put_off AS (
+WITH RECURSIVE lanes AS (
+    (SELECT queue, urgency FROM outbox WHERE state = 'pending' ORDER BY queue, urgency LIMIT 1)
+    UNION ALL
+    SELECT following.queue, following.urgency FROM lanes CROSS JOIN LATERAL (
+        SELECT queue, urgency FROM outbox
+        WHERE state = 'pending' AND (queue, urgency) > (lanes.queue, lanes.urgency)
+        ORDER BY queue, urgency
+        LIMIT 1
+    ) AS following
+), rooms AS (
+    SELECT queue, urgency, room
+    FROM unnest($1::text[], $2::smallint[], $3::integer[]) AS given (queue, urgency, room)
+), put_off AS (
     UPDATE queue_pauses SET until = now() + interval '15 seconds', updated_at = now()
-    WHERE until < now() AND EXISTS (
+    WHERE until < now() AND NOT held AND EXISTS (
         SELECT FROM outbox
-        WHERE outbox.queue = queue_pauses.queue
-          AND state = 'pending' AND available_at <= now()
-          AND (relay_until IS NULL OR relay_until < now())
+        WHERE outbox.queue = queue_pauses.queue AND state = 'pending' AND available_at <= now()
     )
     RETURNING queue
 ), due AS (
-    SELECT id FROM outbox
-    WHERE state = 'pending' AND available_at <= now()
-      AND (relay_until IS NULL OR relay_until < now())
-      AND queue NOT IN (SELECT queue FROM queue_pauses)
-    ORDER BY available_at, id
-    LIMIT $1
-    FOR UPDATE SKIP LOCKED
+    SELECT oldest.id FROM lanes LEFT JOIN rooms USING (queue, urgency) CROSS JOIN LATERAL (
+        SELECT id FROM outbox
+        WHERE state = 'pending' AND outbox.queue = lanes.queue AND outbox.urgency = lanes.urgency
+          AND available_at <= now()
+        ORDER BY available_at, id
+        LIMIT least($4::integer, coalesce(rooms.room, $4::integer))
+        FOR UPDATE SKIP LOCKED
+    ) AS oldest
+    WHERE lanes.queue NOT IN (SELECT queue FROM queue_pauses)
 ), probes AS (
-    SELECT DISTINCT ON (queue) queue, id FROM outbox
-    WHERE state = 'pending' AND available_at <= now()
-      AND (relay_until IS NULL OR relay_until < now())
-      AND queue IN (SELECT queue FROM put_off)
-    ORDER BY queue, available_at, id
+    SELECT first.id FROM put_off CROSS JOIN LATERAL (
+        SELECT id FROM outbox
+        WHERE state = 'pending' AND outbox.queue = put_off.queue AND available_at <= now()
+        ORDER BY urgency, available_at, id
+        LIMIT 1
+        FOR UPDATE SKIP LOCKED
+    ) AS first
 )
-UPDATE outbox SET relay_until = now() + interval '10 seconds', updated_at = now()
+UPDATE outbox SET state = 'handed_over', handed_at = now(), updated_at = now()
 WHERE id IN (SELECT id FROM due UNION ALL SELECT id FROM probes)
-RETURNING id, queue, name, available_at
-"""
-
-# A worker can be done before the relay gets here, or have put the promise back (which ends our
-# lease): only what still waits under a lease moves on.
-HANDED_OVER = """
-UPDATE outbox
-SET state = 'handed_over', handed_at = now(), relay_until = NULL, updated_at = now()
-WHERE id = ANY($1::uuid[]) AND state = 'pending' AND relay_until IS NOT NULL
-"""
-
-NOT_HANDED_OVER = """
-UPDATE outbox SET relay_until = NULL, updated_at = now()
-WHERE id = ANY($1::uuid[]) AND state = 'pending'
+RETURNING id, queue, name, urgency, available_at
 """
 
 UNSETTLED = """
@@ -74,28 +77,38 @@ LIMIT $2
 """
 
 RECALL = """
-UPDATE outbox SET state = 'pending', relay_until = NULL, handed_at = NULL, updated_at = now()
+UPDATE outbox SET state = 'pending', handed_at = NULL, updated_at = now()
 WHERE id = ANY($1::uuid[]) AND state = 'handed_over'
   AND (run_until IS NULL OR run_until < now())
 """
 
 # A holder whose lease ran out vanished at work: that is a crash. The third one ends the promise.
 # A second copy of a message must not cut a back-off short. What was handed over before its queue
-# was paused has been overtaken by the pause: whoever claims it leaves it, and the order is kept.
+# was paused has been overtaken by the pause: whoever claims it leaves it, and the order is kept;
+# of a queue that is held nothing is done at all. Rows are locked in one order, whoever claims.
 CLAIM_RUN = """
+WITH free AS (
+    SELECT id FROM outbox
+    WHERE id = ANY($1::uuid[]) AND (run_until IS NULL OR run_until < now())
+      AND (state = 'handed_over' OR state = 'pending' AND available_at <= now())
+    ORDER BY id
+    FOR UPDATE
+)
 UPDATE outbox SET
-    holder = $2,
+    holder = wanted.holder,
     run_until = now() + make_interval(secs => $3),
+    started_at = now(),
     attempts = attempts + 1,
-    crashes = crashes + CASE WHEN holder IS NULL THEN 0 ELSE 1 END,
+    crashes = crashes + CASE WHEN outbox.holder IS NULL THEN 0 ELSE 1 END,
     updated_at = now()
-WHERE id = $1 AND (run_until IS NULL OR run_until < now())
-  AND (state = 'handed_over' OR state = 'pending' AND available_at <= now())
-RETURNING id, queue, name, body, request_id, attempts, crashes, created_at, available_at,
+FROM unnest($1::uuid[], $2::uuid[]) AS wanted (id, holder) JOIN free USING (id)
+WHERE outbox.id = wanted.id
+RETURNING outbox.id, outbox.holder, queue, name, body, request_id, attempts, crashes,
+    created_at, available_at,
     EXISTS (SELECT FROM queue_pauses WHERE queue_pauses.queue = outbox.queue) AS paused,
     EXISTS (
         SELECT FROM queue_pauses
-        WHERE queue_pauses.queue = outbox.queue AND outbox.handed_at < queue_pauses.created_at
+        WHERE queue_pauses.queue = outbox.queue AND (held OR handed_at < queue_pauses.created_at)
     ) AS overtaken
 """
 
@@ -114,12 +127,13 @@ RETURNING true
 SETTLE = """
 UPDATE outbox SET state = 'done', finished_at = now(), run_until = NULL, last_error = NULL,
     updated_at = now()
-WHERE id = $1 AND holder = $2 AND state IN ('pending', 'handed_over')
-RETURNING true
+FROM unnest($1::uuid[], $2::uuid[]) AS mine (id, holder)
+WHERE outbox.id = mine.id AND outbox.holder = mine.holder AND state IN ('pending', 'handed_over')
+RETURNING outbox.id
 """
 
 PUT_BACK = """
-UPDATE outbox SET state = 'pending', holder = NULL, run_until = NULL, relay_until = NULL,
+UPDATE outbox SET state = 'pending', holder = NULL, run_until = NULL,
     handed_at = NULL, available_at = CASE WHEN $3 > 0
         THEN now() + make_interval(secs => $3) ELSE available_at END,
     attempts = attempts - CASE WHEN $4 THEN 0 ELSE 1 END,
@@ -146,18 +160,25 @@ SELECT queue, state, count(*), NULL FROM outbox WHERE state = 'dead' GROUP BY qu
 """
 
 LAG = """
-SELECT coalesce(extract(epoch FROM now() - min(available_at)), 0)::float8 FROM outbox
-WHERE state = 'pending' AND available_at <= now()
-  AND queue NOT IN (SELECT queue FROM queue_pauses)
-"""
-
-PURGE = """
-DELETE FROM outbox WHERE id IN (
-    SELECT id FROM outbox
-    WHERE state = 'done' AND finished_at < now() - CASE name
-        WHEN 'audit.seal' THEN interval '1 hour' ELSE make_interval(days => $1) END
-    LIMIT $2
+WITH RECURSIVE lanes AS (
+    (SELECT queue, urgency FROM outbox WHERE state = 'pending' ORDER BY queue, urgency LIMIT 1)
+    UNION ALL
+    SELECT following.queue, following.urgency FROM lanes CROSS JOIN LATERAL (
+        SELECT queue, urgency FROM outbox
+        WHERE state = 'pending' AND (queue, urgency) > (lanes.queue, lanes.urgency)
+        ORDER BY queue, urgency
+        LIMIT 1
+    ) AS following
 )
+SELECT coalesce(extract(epoch FROM now() - min(oldest.available_at)), 0)::float8
+FROM lanes CROSS JOIN LATERAL (
+    SELECT available_at FROM outbox
+    WHERE state = 'pending' AND outbox.queue = lanes.queue AND outbox.urgency = lanes.urgency
+      AND available_at <= now()
+    ORDER BY available_at
+    LIMIT 1
+) AS oldest
+WHERE lanes.queue NOT IN (SELECT queue FROM queue_pauses)
 """
 
 
@@ -187,19 +208,17 @@ class Outbox:
         self.promised = True
         return promise_id
 
-    async def claim_due(self, limit: int) -> list[Due]:
-        """Lease due promises for handing over: 10 seconds, oldest first."""
-        rows = await self._connection.fetch(CLAIM_DUE, limit)
-        rows.sort(key=lambda row: (row["available_at"], row["id"]))  # RETURNING keeps no order
-        return [Due(row["id"], row["queue"], row["name"]) for row in rows]
+    async def claim_due(self, limit: int, rooms: Sequence[Room] = ()) -> list[Due]:
+        """Mark due promises as handed over, at most `limit` of a lane; the urgent and old first.
 
-    async def handed_over(self, ids: Sequence[UUID]) -> None:
-        """Note that the broker has them."""
-        await self._connection.execute(HANDED_OVER, list(ids))
-
-    async def not_handed_over(self, ids: Sequence[UUID]) -> None:
-        """Give the relay's lease back: the broker did not take them."""
-        await self._connection.execute(NOT_HANDED_OVER, list(ids))
+        A lane without an entry in `rooms` has room for all.
+        """
+        queues = [room.queue for room in rooms]
+        urgencies, counts = [room.urgency for room in rooms], [room.room for room in rooms]
+        rows = await self._connection.fetch(CLAIM_DUE, queues, urgencies, counts, limit)
+        # RETURNING keeps no order.
+        rows.sort(key=lambda row: (row["urgency"], row["available_at"], row["id"]))
+        return [Due(row["id"], row["queue"], row["name"], row["urgency"]) for row in rows]
 
     async def unsettled(self, *, older_than: float, limit: int) -> list[Unsettled]:
         """List what was handed over `older_than` seconds ago and nobody works on."""
@@ -212,8 +231,19 @@ class Outbox:
 
     async def claim_run(self, promise_id: UUID, *, holder: UUID, lease: float) -> Promise | None:
         """Take a promise to work on it; None when it is done, dead, or in other hands."""
-        row = await self._connection.fetchrow(CLAIM_RUN, promise_id, holder, lease)
-        return Promise(**row, holder=holder) if row else None
+        taken = await self.claim_runs([(promise_id, holder)], lease=lease)
+        return taken[0] if taken else None
+
+    async def claim_runs(
+        self, wanted: Sequence[tuple[UUID, UUID]], *, lease: float
+    ) -> list[Promise]:
+        """Take promises, given as (promise, holder), to work on them; return those that are ours.
+
+        Of two holders who want the same promise one gets it.
+        """
+        ids, holders = [pair[0] for pair in wanted], [pair[1] for pair in wanted]
+        rows = await self._connection.fetch(CLAIM_RUN, ids, holders, lease)
+        return [Promise(**row) for row in rows]
 
     async def renew(self, promise: Promise, *, lease: float) -> bool:
         """Extend the lease; False when the promise is no longer ours."""
@@ -227,7 +257,13 @@ class Outbox:
 
     async def settle(self, promise: Promise) -> bool:
         """Strike the promise out; False when it is no longer ours or was settled before."""
-        return bool(await self._connection.fetchval(SETTLE, promise.id, promise.holder))
+        return bool(await self.settle_all([promise]))
+
+    async def settle_all(self, promises: Sequence[Promise]) -> set[UUID]:
+        """Strike promises out; return the ids of those that were still ours."""
+        ids, holders = [each.id for each in promises], [each.holder for each in promises]
+        rows = await self._connection.fetch(SETTLE, ids, holders)
+        return {row["id"] for row in rows}
 
     async def put_back(
         self, promise: Promise, *, seconds: float, counted: bool, error: str | None = None
@@ -250,8 +286,3 @@ class Outbox:
     async def lag(self) -> float:
         """Age in seconds of the oldest promise that is due and not handed over."""
         return float(await self._connection.fetchval(LAG))
-
-    async def purge(self, *, days: int, limit: int) -> int:
-        """Delete done promises older than `days`; return how many."""
-        status = await self._connection.execute(PURGE, days, limit)
-        return int(status.split()[-1])

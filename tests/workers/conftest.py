@@ -32,7 +32,6 @@ def put(tools: Tools) -> Put:
         if handed_over:
             async with tools.database.reading() as storage:
                 await storage.outbox.claim_due(1_000)
-                await storage.outbox.handed_over([promise_id])
         return promise_id
 
     return putting

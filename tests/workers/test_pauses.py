@@ -40,7 +40,6 @@ async def test_one_probe_is_let_out_and_any_answer_lets_the_queue_run_again(
         await owner.execute("UPDATE queue_pauses SET until = now() - interval '1 second'")
         (probe,) = await storage.outbox.claim_due(10)
         assert await storage.outbox.claim_due(10) == []
-        await storage.outbox.handed_over([probe.id])
 
         await runner(tools, raising(error) if error else Noting()).run(probe.id)
 
@@ -63,3 +62,19 @@ async def test_a_letter_over_which_the_server_stumbles_steps_back_after_three_tr
 
     assert (await row(promise_id))["seconds"] > 10
     assert await owner.fetchval("SELECT count(*) FROM queue_pauses") == 1
+
+
+async def test_a_letter_known_to_be_stumbled_over_holds_no_other(
+    tools: Tools, put: Put, owner: Any
+) -> None:
+    poison, other = await put(Try(1)), await put(Try(2))
+    stumbling = runner(tools, raising(LeftMidway("hung up")))
+    for _ in range(2):
+        await stumbling.run(poison)
+    await owner.execute("DELETE FROM queue_pauses")  # a probe of another letter went well
+
+    await stumbling.run(poison)
+
+    async with tools.database.reading() as storage:
+        assert [due.id for due in await storage.outbox.claim_due(10)] == [other]
+    assert await owner.fetchval("SELECT count(*) FROM queue_pauses") == 0

@@ -10,12 +10,13 @@ from uuid import UUID
 import pytest
 import redis
 
-from storage.jobs import Job
+from storage.jobs import NOBODY, Job, SendReset
 from storage.outbox import Due
 from tests.factories import free_port
 from tests.workers.conftest import Hold, Put, Row
 from tests.workers.processes import eventually
-from workers.broker import Broker, bell
+from workers.broker import Broker
+from workers.lanes import bell
 from workers.relay import Relay
 from workers.toolbox import Tools
 
@@ -58,8 +59,7 @@ async def test_a_batch_wakes_the_workers_of_its_queue(
     await relay.relay_once()
 
     assert broker.client.llen(bell("emails")) == 1
-    kept = await row(promise_id)
-    assert (kept["state"], kept["relay_until"]) == ("handed_over", None)
+    assert (await row(promise_id))["state"] == "handed_over"
 
 
 async def test_what_is_promised_for_later_waits(
@@ -109,7 +109,7 @@ async def test_two_relays_at_once_let_one_probe_of_a_paused_queue_out(
     assert queued(broker) == [str(promises[0])]
 
 
-async def test_without_redis_the_lease_is_given_back(
+async def test_without_redis_nothing_is_handed_over(
     tools: Tools, put: Put, row: Row, relay: Relay, broker: Broker
 ) -> None:
     promise_id = await put(Try())
@@ -117,13 +117,12 @@ async def test_without_redis_the_lease_is_given_back(
 
     assert await Relay(tools, nowhere).relay_once() == 0
 
-    kept = await row(promise_id)
-    assert (kept["state"], kept["relay_until"]) == ("pending", None)
+    assert (await row(promise_id))["state"] == "pending"
     assert await relay.relay_once() == 1
     assert queued(broker) == [str(promise_id)]
 
 
-async def test_what_a_dead_relay_leased_is_handed_over_when_its_lease_is_over(
+async def test_what_a_dead_relay_took_is_recalled_after_five_seconds(
     tools: Tools, put: Put, owner: Any, relay: Relay, broker: Broker
 ) -> None:
     promise_id = await put(Try())
@@ -131,24 +130,57 @@ async def test_what_a_dead_relay_leased_is_handed_over_when_its_lease_is_over(
         assert [due.id for due in await storage.outbox.claim_due(10)] == [promise_id]  # and dies
 
     assert await relay.relay_once() == 0
-    await owner.execute("UPDATE outbox SET relay_until = now() - interval '1 second'")
+    assert await relay.recall_once() == 0
+    await aged(owner, "6 seconds")
 
+    assert await relay.recall_once() == 1
     assert await relay.relay_once() == 1
     assert queued(broker) == [str(promise_id)]
 
 
-async def test_a_worker_faster_than_the_relays_note_keeps_its_word(
+async def test_what_a_worker_has_is_not_taken_back_when_the_offer_seemed_to_fail(
     tools: Tools, put: Put, row: Row, hold: Hold
 ) -> None:
     promise_id = await put(Try())
     async with tools.database.reading() as storage:
         await storage.outbox.claim_due(10)
-        promise = await hold(promise_id)
-        await storage.outbox.put_back(promise, seconds=30, counted=True, error="not now")
+        await hold(promise_id)
 
-        await storage.outbox.handed_over([promise_id])
+        await storage.outbox.recall([promise_id])
 
-    assert (await row(promise_id))["state"] == "pending"
+    assert (await row(promise_id))["state"] == "handed_over"
+
+
+async def test_a_broker_that_holds_enough_of_a_lane_gets_no_more_of_it(
+    put: Put, row: Row, relay: Relay, broker: Broker
+) -> None:
+    full = {f"m{number}": b"" for number in range(1_000)}
+    broker.client.hset("dramatiq:emails.msgs", mapping=full)
+    ordinary = await put(Try())
+    urgent = await put(SendReset(NOBODY))
+
+    assert await relay.relay_once() == 1
+
+    assert (await row(ordinary))["state"] == "pending"
+    assert (await row(urgent))["state"] == "handed_over"
+    broker.client.delete("dramatiq:emails.msgs")
+    assert await relay.relay_once() == 1
+
+
+async def test_a_queue_with_a_huge_backlog_does_not_delay_another(
+    put: Put, row: Row, relay: Relay, owner: Any
+) -> None:
+    await owner.execute(
+        "INSERT INTO outbox (id, queue, name, body, available_at)"
+        " SELECT gen_random_uuid(), 'emails', 'emails.try', '{}', now() - interval '1 hour'"
+        " FROM generate_series(1, 5000)"
+    )
+    late = await put(SendReset(NOBODY))
+
+    handed = await relay.relay_once()
+
+    assert handed < 1_000
+    assert (await row(late))["state"] == "handed_over"
 
 
 async def aged(owner: Any, age: str) -> None:

@@ -1,0 +1,57 @@
+-- One round trip of a consumer: say that it lives, acknowledge what is over, take back what dead
+-- workers had, fetch from the lanes of a queue. Keys are Dramatiq's own.
+--
+-- KEYS: namespace
+-- ARGV: now and the oldest heartbeat of the living (ms), worker id, how many messages to fetch,
+--       how many were fetched before, three lanes (urgent first), then pairs of lane and message id
+-- Returns pairs of a lane's number and a message.
+local namespace = KEYS[1]
+local worker, room, turn = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+local lanes = { ARGV[6], ARGV[7], ARGV[8] }
+local heartbeats = namespace .. ":__heartbeats__"
+
+local function acks(of, lane)
+    return namespace .. ":__acks__." .. of .. "." .. lane
+end
+
+redis.call("zadd", heartbeats, ARGV[1], worker)
+
+for i = 9, #ARGV, 2 do
+    -- What another worker has by now is no longer ours to strike out.
+    if redis.call("srem", acks(worker, ARGV[i]), ARGV[i + 1]) > 0 then
+        redis.call("hdel", namespace .. ":" .. ARGV[i] .. ".msgs", ARGV[i + 1])
+    end
+end
+
+for _, dead in ipairs(redis.call("zrangebyscore", heartbeats, 0, ARGV[2])) do
+    for _, lane in ipairs(lanes) do
+        for _, id in ipairs(redis.call("smembers", acks(dead, lane))) do
+            if redis.call("hexists", namespace .. ":" .. lane .. ".msgs", id) > 0 then
+                redis.call("rpush", namespace .. ":" .. lane, id)
+            end
+        end
+        redis.call("del", acks(dead, lane))
+    end
+    if not next(redis.call("keys", namespace .. ":__acks__." .. dead .. "*")) then
+        redis.call("zrem", heartbeats, dead)
+    end
+end
+
+-- Of ten messages eight begin with the urgent lane, one with the ordinary and one with bulk, so
+-- that no lane starves; an empty lane gives its turn to the next.
+local order = { { 1, 2, 3 }, { 2, 1, 3 }, { 3, 1, 2 } }
+local fetched = {}
+for i = 1, room do
+    local ahead = order[({ [4] = 2, [9] = 3 })[(turn + i - 1) % 10] or 1]
+    local id, lane = nil, nil
+    for _, number in ipairs(ahead) do
+        lane = number
+        id = redis.call("lpop", namespace .. ":" .. lanes[lane])
+        if id then break end
+    end
+    if not id then break end
+    redis.call("sadd", acks(worker, lanes[lane]), id)
+    fetched[#fetched + 1] = lane
+    fetched[#fetched + 1] = redis.call("hget", namespace .. ":" .. lanes[lane] .. ".msgs", id)
+end
+return fetched
