@@ -210,12 +210,22 @@ class Metrics:
         self.audit_unsealed = self._gauge(
             "ostiary_audit_unsealed_events", "Audit events waiting to be sealed into the ledger."
         )
+        self.audit_seal_lag = self._gauge(
+            "ostiary_audit_seal_lag_seconds", "Age of the oldest audit event not yet sealed."
+        )
         self.audit_sealed = self._counter(
             "ostiary_audit_sealed_events_total", "Audit events sealed into the ledger."
         )
         self.audit_head = self._gauge(
             "ostiary_audit_checkpoint_sequence",
             "Row of the audit ledger that the newest checkpoint outside the database signs.",
+        )
+        self.audit_verified = self._gauge(
+            "ostiary_audit_verified_timestamp_seconds", "When the audit ledger was last verified."
+        )
+        self.audit_valid = self._gauge(
+            "ostiary_audit_chain_valid",
+            "1 when the last verification found every row of the ledger as it was sealed.",
         )
 
     def _resources(self) -> None:

@@ -1,8 +1,9 @@
 """The audit ledger: written here and nowhere else."""
 
 from ops.logging import get_logger
-from storage.jobs import ExportCheckpoint, KeepAuditMonths, SealAudit
+from storage.jobs import ExportCheckpoint, KeepAuditMonths, SealAudit, VerifyAudit
 from storage.ledger.repository import DROPPED
+from storage.ledger.verify import verify
 from storage.ledger.witness import Witness
 from storage.outbox import Promise
 from workers.actor import actor
@@ -36,6 +37,19 @@ async def export_checkpoint(_: ExportCheckpoint, __: Promise, tools: Tools) -> N
     tools.metrics.audit_head.set(head.sequence)
     if Witness(tools.settings.home).keep(head):
         _log.info("audit checkpoint", **head.shown())
+
+
+@actor(VerifyAudit)
+async def verify_audit(_: VerifyAudit, __: Promise, tools: Tools) -> None:
+    """Verify the ledger against what is kept outside; say in log and metrics what was found."""
+    outside = Witness(tools.settings.home).kept()
+    verdict = await verify(tools.database, tools.keys, outside)
+    tools.metrics.audit_valid.set(verdict.valid)
+    tools.metrics.audit_verified.set_to_current_time()
+    if verdict.valid:
+        _log.info("audit ledger verified", rows=verdict.checked)
+        return
+    _log.error("audit ledger broken", row=verdict.first_broken, reason=verdict.reason)
 
 
 @actor(KeepAuditMonths)

@@ -96,6 +96,7 @@ class Clock:
             metrics.outbox_oldest.set(await storage.outbox.lag())
             metrics.sessions_active.set(await storage.sessions.active())
             metrics.audit_unsealed.set(await storage.audit.unsealed())
+            metrics.audit_seal_lag.set(await storage.audit.lag())
             key = await storage.signing_keys.signing()
             metrics.key_age.set(key.age if key else 0.0)
             people = await storage.users.states()

@@ -30,6 +30,7 @@ from storage.jobs.upkeep import (
     KeepAuditMonths,
     RotateSigningKey,
     SealAudit,
+    VerifyAudit,
 )
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "SendVerification",
     "SendWelcome",
     "Urgency",
+    "VerifyAudit",
     "body_of",
     "queue_of",
     "queues",
@@ -85,6 +87,7 @@ CATALOGUE: types.MappingProxyType[str, type[Job]] = types.MappingProxyType(
             RotateSigningKey,
             SealAudit,
             ExportCheckpoint,
+            VerifyAudit,
             KeepAuditMonths,
         )
     }

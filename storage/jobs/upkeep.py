@@ -54,6 +54,15 @@ class ExportCheckpoint(Job):
 
 
 @dataclass(frozen=True, slots=True)
+class VerifyAudit(Job):
+    """Walk the whole ledger, raise the alarm if a row is not what was sealed."""
+
+    name: ClassVar[str] = "audit.verify"
+    # Some 60,000 rows a second.
+    time_limit: ClassVar[float] = 3_600
+
+
+@dataclass(frozen=True, slots=True)
 class KeepAuditMonths(Job):
     """Make the ledger's next months, drop those that are older than AUDIT_RETENTION."""
 

@@ -1,9 +1,12 @@
 """The audit ledger's worker: it seals what is noted, leaves witnesses outside, keeps its months."""
 
 import asyncio
+import io
 import json
 import os
 import sys
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,13 +15,14 @@ from typing import Any
 import pytest
 
 from ops.ids import new_id
-from storage.jobs import ExportCheckpoint, KeepAuditMonths, SealAudit
+from ops.logging import set_up
+from storage.jobs import ExportCheckpoint, KeepAuditMonths, SealAudit, VerifyAudit
 from storage.ledger.verify import Verdict, verify
 from storage.ledger.witness import Witness
 from storage.outbox import Promise
 from tests.conftest import MakeSettings
 from tests.workers.conftest import Hold, Put
-from workers.audit import export_checkpoint, keep_audit_months, seal_audit
+from workers.audit import export_checkpoint, keep_audit_months, seal_audit, verify_audit
 from workers.broker import Broker
 from workers.relay import Relay
 from workers.toolbox import Tools
@@ -29,6 +33,15 @@ def own_tools(tools: Tools, make_settings: MakeSettings, tmp_path: Path) -> Tool
     """Give tools whose state folder is the test's own, and that keep a month of the ledger."""
     settings = make_settings(ostiary_home=str(tmp_path), audit_retention="30d")
     return replace(tools, settings=settings)
+
+
+@pytest.fixture
+def log(own_tools: Tools) -> Iterator[io.StringIO]:
+    """Give what is logged."""
+    output = io.StringIO()
+    set_up(own_tools.settings, process="test", output=output)
+    yield output
+    set_up(own_tools.settings, process="test")
 
 
 @pytest.fixture
@@ -124,6 +137,45 @@ async def test_a_witness_that_somebody_else_wrote_to_goes_on_and_shows_it(
     assert [item.sequence for item in kept] == [10**15, 1]
     verdict = await found(own_tools)
     assert (verdict.valid, verdict.first_broken) == (False, 10**15)
+
+
+async def test_a_daily_verification_names_the_broken_row_in_log_and_metrics(
+    own_tools: Tools, owner: Any, promise: Promise, log: io.StringIO
+) -> None:
+    def told(name: str) -> float:
+        return own_tools.metrics.registry.get_sample_value(name) or 0.0
+
+    await note(own_tools, 5)
+    await seal_audit(SealAudit(), promise, own_tools)
+    started = time.time()
+
+    await verify_audit(VerifyAudit(), promise, own_tools)
+    assert told("ostiary_audit_chain_valid") == 1
+    assert told("ostiary_audit_verified_timestamp_seconds") >= started
+
+    await owner.execute("UPDATE audit_ledger SET action = 'x.y' WHERE sequence = 4")
+    await verify_audit(VerifyAudit(), promise, own_tools)
+    assert told("ostiary_audit_chain_valid") == 0
+    line = json.loads(log.getvalue().splitlines()[-1])
+    assert (line["level"], line["row"], line["reason"]) == ("error", 4, "it was changed")
+
+
+async def test_the_lag_is_the_age_of_the_oldest_event_that_waits(
+    own_tools: Tools, promise: Promise
+) -> None:
+    async def lag() -> float:
+        async with own_tools.database.reading() as storage:
+            return await storage.audit.lag()
+
+    assert await lag() == 0
+    await note(own_tools)
+    await asyncio.sleep(0.05)
+    await note(own_tools)
+    assert 0.05 <= await lag() < 5
+
+    await seal_audit(SealAudit(), promise, own_tools)
+
+    assert await lag() == 0
 
 
 async def test_months_are_made_ahead_and_old_ones_go_with_the_chain_still_valid(
