@@ -173,6 +173,11 @@ class Metrics:
         self.job_retries = self._counter(
             "ostiary_job_retries_total", "Jobs put back for another try.", "queue", "job"
         )
+        self.job_changes = self._counter(
+            "ostiary_job_changes_total",
+            "Jobs retried, discarded and replayed, queues held and released, by people.",
+            "change",
+        )
         self.jobs_in_progress = self._gauge(
             "ostiary_jobs_in_progress", "Jobs being worked on now.", "queue"
         )
@@ -204,8 +209,19 @@ class Metrics:
         )
         self.clock_success = self._gauge(
             "ostiary_clock_last_success_timestamp_seconds",
-            "When a periodic task last succeeded.",
+            "When a periodic task last succeeded; before that, when it was first due.",
             "task",
+        )
+        self.clock_period = self._gauge(
+            "ostiary_clock_period_seconds", "Longest pause between two slots of a task.", "task"
+        )
+        self.clock_seconds = self._gauge(
+            "ostiary_clock_last_duration_seconds",
+            "How long a periodic task worked when it last succeeded.",
+            "task",
+        )
+        self.active_users = self._gauge(
+            "ostiary_active_users", "People who used a session, by days looked at.", "window"
         )
         self.audit_unsealed = self._gauge(
             "ostiary_audit_unsealed_events", "Audit events waiting to be sealed into the ledger."

@@ -115,7 +115,9 @@ WHERE user_id = $1 AND id > $2 AND confirmed_at IS NOT NULL AND undone_at IS NUL
 PURGE = """
 DELETE FROM email_changes WHERE id IN (
     SELECT id FROM email_changes
-    WHERE greatest(expires_at, undo_expires_at) < now() - make_interval(days => $1) LIMIT $2
+    WHERE expires_at < now() - make_interval(days => $1)
+      AND coalesce(undo_expires_at < now() - make_interval(days => $1), true)
+    LIMIT $2
 )
 """
 

@@ -9,12 +9,14 @@ from ops.crypto import KeyRing
 from storage.actor import Actor
 from storage.attempts import Attempts
 from storage.audit import AuditInbox
+from storage.backlog import Backlog
 from storage.clock_slots import ClockSlots
 from storage.content import Content
 from storage.credentials import Credentials
 from storage.devices import Devices
 from storage.email_changes import EmailChanges
 from storage.email_verifications import EmailVerifications
+from storage.history import History
 from storage.holders import Holders
 from storage.idempotency import IdempotencyKeys
 from storage.ledger import Ledger
@@ -30,6 +32,7 @@ from storage.roles import Roles
 from storage.sessions import Sessions
 from storage.setup_tokens import SetupTokens
 from storage.signing_keys import SigningKeys
+from storage.statistics import Statistics
 from storage.teams import Teams
 from storage.users import Users
 
@@ -135,6 +138,11 @@ class Storage:
         return Outbox(self._connection, self._actor)
 
     @cached_property
+    def backlog(self) -> Backlog:
+        """The same jobs, as administrators handle them."""
+        return Backlog(self._connection, self._actor)
+
+    @cached_property
     def pauses(self) -> QueuePauses:
         """Queues that wait for a server."""
         return QueuePauses(self._connection)
@@ -162,7 +170,17 @@ class Storage:
     @cached_property
     def clock(self) -> ClockSlots:
         """Slots of periodic work."""
-        return ClockSlots(self._connection)
+        return ClockSlots(self._connection, self._actor)
+
+    @cached_property
+    def history(self) -> History:
+        """What is over."""
+        return History(self._connection)
+
+    @cached_property
+    def statistics(self) -> Statistics:
+        """Numbers of days."""
+        return Statistics(self._connection)
 
     @cached_property
     def quarantine(self) -> Quarantine:
@@ -172,8 +190,7 @@ class Storage:
     @property
     def promised(self) -> bool:
         """Whether this transaction put anything into the outbox."""
-        outbox = self.__dict__.get("outbox")
-        return bool(outbox and outbox.promised)
+        return any(getattr(part, "promised", False) for part in self.__dict__.values())
 
     @property
     def revoked(self) -> bool:

@@ -31,6 +31,8 @@ WHERE sessions.id = $1 AND sessions.ended_at IS NULL AND sessions.expires_at > n
 ROTATE = """
 UPDATE sessions SET generation = generation + 1, key_id = $3, rotated_at = now(),
     last_used_at = now(), updated_at = now(),
+    used_before_at = CASE WHEN last_used_at < date_trunc('day', now(), 'UTC')
+        THEN last_used_at ELSE used_before_at END,
     expires_at = least(now() + make_interval(secs => $4), absolute_expires_at)
 WHERE id = $1 AND generation = $2 AND ended_at IS NULL AND expires_at > now()
   AND EXISTS (SELECT FROM users WHERE users.id = user_id AND is_active AND deleted_at IS NULL)
@@ -97,10 +99,9 @@ ACTIVE = "SELECT count(*) FROM sessions WHERE ended_at IS NULL AND expires_at > 
 
 PURGE = """
 DELETE FROM sessions WHERE id IN (
-    SELECT id FROM sessions
-    WHERE expires_at < now() - make_interval(days => $1)
-       OR ended_at < now() - make_interval(days => $1)
-    LIMIT $2
+    (SELECT id FROM sessions WHERE expires_at < now() - make_interval(days => $1) LIMIT $2)
+    UNION
+    (SELECT id FROM sessions WHERE ended_at < now() - make_interval(days => $1) LIMIT $2)
 )
 """
 

@@ -1,33 +1,28 @@
 """python -m workers.clock: promises periodic jobs when their hour comes, and measures the queues.
 
-Any number of clocks may run: a slot and its promise are made in one statement, so one of each.
-After a gap only the latest slot is caught up.
+`list` shows how the tasks stand, `run TASK` has one done now. Any number of clocks may run: a slot
+and its promise are made together, so one of each. After a gap only the latest slot is caught up.
 """
 
+import argparse
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from itertools import product
-
-from cronsim import CronSim
 
 from ops.errors import Unavailable
 from ops.logging import get_logger
 from ops.metrics import Metrics
 from ops.settings import Settings
 from ops.start import run_process, stop_on_signals
-from storage.jobs import (
-    CleanUpPipeline,
-    CleanUpSessions,
-    ExportCheckpoint,
-    Job,
-    KeepAuditMonths,
-    RotateSigningKey,
-    queues,
-)
+from storage.clock_slots import Taken
+from storage.jobs import queues
+from storage.repositories import Storage
+from storage.statistics import ACTIVE
+from storage.tasks import TASKS, Task, latest_slot, next_slot
+from workers import tasks_command
 from workers.toolbox import Tools, open_tools
 
 _MEASURE_SECONDS = 5.0
@@ -37,35 +32,13 @@ _PEOPLE = ("unverified", "verified", "suspended", "deleted")
 _log = get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A job and the minutes (cron, UTC) it is promised at."""
-
-    cron: str
-    job: Job
-
-
-TASKS = (
-    Task("*/15 * * * *", CleanUpSessions()),
-    Task("7 * * * *", CleanUpPipeline()),
-    Task("37 * * * *", RotateSigningKey()),
-    Task("*/5 * * * *", ExportCheckpoint()),
-    Task("17 * * * *", KeepAuditMonths()),
-)
-
-
-def latest_slot(cron: str, now: datetime) -> datetime:
-    """Return the last time at or before `now` that the expression names."""
-    next_minute = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
-    return next(CronSim(cron, next_minute, reverse=True))
-
-
 class Clock:
     """Looks at every task once a second and promises what is due."""
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._promised: dict[str, datetime] = {}
+        # Slots that nobody needs to look at any more: a task whose promise is open is not here.
+        self._seen: dict[str, datetime] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Promise and measure until told to stop."""
@@ -76,17 +49,20 @@ class Clock:
 
     async def promise_due(self) -> None:
         """Promise each task's latest slot, unless it was promised before."""
-        now = datetime.now(UTC)
+        async with self._tools.database.reading() as storage:
+            now = await storage.clock.now()  # this machine's own clock may be wrong
         for task in TASKS:
-            slot = latest_slot(task.cron, now)
-            if self._promised.get(task.job.name) == slot:
-                continue
-            async with self._tools.database.reading() as storage:
-                made = await storage.clock.promise(task.job, slot)
-            self._promised[task.job.name] = slot
-            if made:
-                self._tools.redis.ring_relay()
-                _log.info("periodic job promised", job=task.job.name, slot=slot.isoformat())
+            if self._seen.get(task.name) != latest_slot(task.cron, now):
+                await self._promise(task, now)
+
+    async def _promise(self, task: Task, now: datetime) -> None:
+        slot, until = latest_slot(task.cron, now), next_slot(task.cron, now)
+        async with self._tools.database.transaction() as storage:
+            taken = await storage.clock.promise(task.job, slot, until=until)
+        if taken is not Taken.NOT_YET:
+            self._seen[task.name] = slot
+        if taken is Taken.PROMISED:
+            _log.info("periodic job promised", job=task.name, slot=slot.isoformat())
 
     async def measure(self) -> None:
         """Set the gauges that belong to the whole service and not to one process."""
@@ -100,8 +76,7 @@ class Clock:
             key = await storage.signing_keys.signing()
             metrics.key_age.set(key.age if key else 0.0)
             people = await storage.users.states()
-            for task, at in (await storage.clock.successes()).items():
-                metrics.clock_success.labels(task).set(at)
+            await self._measure_tasks(storage)
         for kind in _PEOPLE:  # also the states that nobody is in any more
             metrics.users.labels(kind).set(people.get(kind, 0))
         metrics.outbox_pending.set(sum(row.depth for row in depths if row.state == "pending"))
@@ -112,6 +87,20 @@ class Clock:
         for queue in queues():
             ages = [row.oldest or 0.0 for row in depths if row.queue == queue]
             metrics.queue_oldest.labels(queue).set(max(ages, default=0.0))
+
+    async def _measure_tasks(self, storage: Storage) -> None:
+        metrics = self._tools.metrics
+        await storage.clock.note_successes()
+        for state in await storage.clock.states([task.name for task in TASKS]):
+            # Without a success from when it was first due: an alarm must go off one day.
+            if since := state.last_success or state.known_since:
+                metrics.clock_success.labels(state.name).set(since.timestamp())
+            metrics.clock_seconds.labels(state.name).set(state.last_seconds or 0.0)
+        for task in TASKS:
+            metrics.clock_period.labels(task.name).set(task.period)
+        active = await storage.statistics.newest_active()
+        for name in ACTIVE:
+            metrics.active_users.labels(name.removeprefix("active_")).set(active.get(name, 0))
 
     @staticmethod
     async def _every(
@@ -133,8 +122,17 @@ async def clock(settings: Settings, *, name: str) -> int:
     return 0
 
 
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m workers.clock", description=__doc__)
+    tasks_command.add_parsers(parser.add_subparsers(dest="command"))
+    return parser
+
+
 def main() -> int:
-    """Run the clock until told to stop."""
+    """Run the clock until told to stop, or one command; return the exit code."""
+    args = _parser().parse_args()
+    if args.command:
+        return tasks_command.main(args)
     return run_process("clock", lambda settings, name: asyncio.run(clock(settings, name=name)))
 
 

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from storage.jobs import CleanUpPipeline
+from storage.clock_slots import Taken
+from storage.jobs import CleanUpPipeline, CleanUpSessions
+from storage.tasks import TASKS, latest_slot, next_slot
 from tests.workers.conftest import AddUser, Put
 from tests.workers.processes import eventually
-from workers.clock import TASKS, Clock, latest_slot
+from workers.clock import Clock
 from workers.maintenance import clean_up_pipeline
 from workers.runner import Runner
 from workers.toolbox import Tools
@@ -41,7 +43,13 @@ def test_no_slot_lies_in_the_future() -> None:
     for second in range(0, 7_200, 7):
         moment = now + timedelta(seconds=second)
         for task in TASKS:
-            assert moment - timedelta(hours=1) < latest_slot(task.cron, moment) <= moment
+            pause = timedelta(seconds=task.period)
+            assert (
+                moment - pause
+                < latest_slot(task.cron, moment)
+                <= moment
+                < next_slot(task.cron, moment)
+            )
 
 
 async def test_three_clocks_at_once_promise_each_slot_once(tools: Tools, owner: Any) -> None:
@@ -59,25 +67,117 @@ async def test_after_a_gap_only_the_latest_slot_is_caught_up(tools: Tools, owner
     await owner.execute("UPDATE clock_slots SET slot = slot - interval '2 days'")
     await owner.execute("DELETE FROM outbox")
 
-    await Clock(tools).promise_due()
-    await Clock(tools).promise_due()
+    clocks = [Clock(tools), Clock(tools)]
+    for clock in clocks * 2:
+        await clock.promise_due()
 
     assert await owner.fetchval("SELECT count(*) FROM outbox") == len(TASKS)
     late = "SELECT count(*) FROM clock_slots WHERE slot > now()"
     assert await owner.fetchval(late) == 0
 
 
-async def test_a_clock_that_was_ahead_does_not_promise_its_slot_again(
+async def promised(tools: Tools, *, slot: datetime, until: datetime) -> Taken:
+    """Try to take a slot, as a clock does that believes it is the latest."""
+    async with tools.database.transaction() as storage:
+        return await storage.clock.promise(CleanUpSessions(), slot, until=until)
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+async def test_a_clock_whose_machine_is_wrong_by_an_hour_takes_no_slot(
+    tools: Tools, owner: Any, hours: int
+) -> None:
+    cron, believed = TASKS[0].cron, datetime.now(UTC) + timedelta(hours=hours)
+
+    taken = await promised(tools, slot=latest_slot(cron, believed), until=next_slot(cron, believed))
+
+    assert taken is Taken.NOT_YET
+    assert await owner.fetchval("SELECT count(*) FROM outbox") == 0
+    assert await owner.fetchval("SELECT count(*) FROM clock_slots") == 0
+
+
+async def test_when_the_time_of_the_database_falls_back_no_slot_is_promised_again(
     tools: Tools, owner: Any
 ) -> None:
-    task = TASKS[0]
-    ahead = latest_slot(task.cron, datetime.now(UTC) + timedelta(hours=1))
-    async with tools.database.reading() as storage:
-        assert await storage.clock.promise(task.job, ahead)
+    await Clock(tools).promise_due()
+    await owner.execute("UPDATE outbox SET state = 'done'")
+    # What was taken while its time was an hour ahead lies ahead now, and the hour comes.
+    await owner.execute(
+        "INSERT INTO clock_slots (task, slot, promise_id)"
+        " SELECT task, slot + interval '15 minutes' * n, promise_id"
+        " FROM clock_slots, generate_series(1, 4) AS n WHERE task = 'sessions.cleanup'"
+    )
 
-        assert not await storage.clock.promise(task.job, ahead)
+    await Clock(tools).promise_due()
 
-    assert await owner.fetchval("SELECT count(*) FROM outbox") == 1
+    assert await owner.fetchval("SELECT count(*) FROM outbox") == len(TASKS)
+
+
+async def test_while_a_promise_is_open_its_task_gets_no_other_and_then_one_for_all_slots(
+    tools: Tools, owner: Any
+) -> None:
+    now = datetime.now(UTC)
+    later = {"slot": now, "until": now + timedelta(minutes=5)}
+    first = {"slot": now - timedelta(hours=1), "until": now + timedelta(minutes=5)}
+    assert await promised(tools, **first) is Taken.PROMISED
+    assert await promised(tools, **first) is Taken.NOT_YET
+
+    waiting = await promised(tools, **later)
+    await owner.execute("UPDATE outbox SET state = 'handed_over'")
+    running = await promised(tools, **later)
+    await owner.execute("UPDATE outbox SET state = 'dead'")
+    after = [await promised(tools, **later) for _ in range(2)]
+
+    assert (waiting, running) == (Taken.NOT_YET, Taken.NOT_YET)
+    assert after[0] is Taken.PROMISED
+    assert await owner.fetchval("SELECT count(*) FROM outbox") == 2
+    assert await owner.fetchval("SELECT count(*) FROM clock_slots") == 2
+
+
+async def test_a_slot_that_another_clock_took_is_not_looked_at_again(
+    tools: Tools, owner: Any
+) -> None:
+    now = datetime.now(UTC)
+    slot = {"slot": now - timedelta(minutes=1), "until": now + timedelta(minutes=5)}
+    await promised(tools, **slot)
+    await owner.execute("UPDATE outbox SET state = 'done', finished_at = now()")
+
+    assert await promised(tools, **slot) is Taken.BEFORE
+
+
+async def test_a_task_that_never_succeeded_tells_since_when_it_is_due(
+    tools: Tools, owner: Any
+) -> None:
+    await Clock(tools).promise_due()
+    await owner.execute("UPDATE clock_tasks SET created_at = now() - interval '3 hours'")
+
+    await Clock(tools).measure()
+
+    for task in TASKS:
+        since = value(tools, "ostiary_clock_last_success_timestamp_seconds", task=task.name)
+        assert 10_800 <= datetime.now(UTC).timestamp() - since < 10_860
+    period = "ostiary_clock_period_seconds"
+    assert value(tools, period, task="sessions.cleanup") == 900
+    assert value(tools, period, task="maintenance.cleanup") == 3_600
+
+
+async def test_a_success_is_remembered_when_the_outbox_has_forgotten_it(
+    tools: Tools, owner: Any
+) -> None:
+    await Clock(tools).promise_due()
+    await owner.execute(
+        "UPDATE outbox SET state = 'done', started_at = now() - interval '63 seconds',"
+        " finished_at = now() - interval '1 minute'"
+    )
+    await Clock(tools).measure()
+    await owner.execute("DELETE FROM outbox")
+
+    await Clock(tools).measure()
+
+    success = "ostiary_clock_last_success_timestamp_seconds"
+    took = "ostiary_clock_last_duration_seconds"
+    for task in TASKS:
+        assert 59 < datetime.now(UTC).timestamp() - value(tools, success, task=task.name) < 90
+        assert value(tools, took, task=task.name) == pytest.approx(3)
 
 
 async def test_a_promised_slot_is_done_like_any_job(tools: Tools, owner: Any) -> None:
@@ -153,35 +253,3 @@ def value(tools: Tools, name: str, **labels: str) -> float:
     found = tools.metrics.registry.get_sample_value(name, labels)
     assert found is not None
     return found
-
-
-async def test_what_the_pipeline_left_behind_is_kept_for_its_days_and_no_longer(
-    tools: Tools, owner: Any
-) -> None:
-    await owner.execute("""
-        INSERT INTO outbox (id, queue, name, body, available_at, state, finished_at)
-        SELECT gen_random_uuid(), state, 'x', '{}', now(), state, now() - age
-        FROM (VALUES ('done'), ('dead')) AS states (state),
-            (VALUES (interval '7 days 1 minute'), (interval '6 days 23 hours')) AS ages (age)
-    """)
-    await owner.execute("""
-        WITH ages (age) AS (
-            VALUES (interval '30 days 1 minute'), (interval '29 days 23 hours')
-        ), slots AS (
-            INSERT INTO clock_slots (task, slot, promise_id)
-            SELECT 'x', now() - age, gen_random_uuid() FROM ages
-        )
-        INSERT INTO quarantine (id, queue, reason, size, head, created_at)
-        SELECT gen_random_uuid(), 'x', 'x', 0, '', now() - age FROM ages
-    """)
-    async with tools.database.transaction() as storage:
-        promise_id = await storage.outbox.put(CleanUpPipeline())
-
-    await Runner(tools, {CleanUpPipeline.name: (CleanUpPipeline, clean_up_pipeline)}).run(
-        promise_id
-    )
-
-    rows = await owner.fetch("SELECT state, count(*) FROM outbox WHERE name = 'x' GROUP BY 1")
-    assert dict(map(tuple, rows)) == {"done": 1, "dead": 2}  # the dead wait for somebody to look
-    assert await owner.fetchval("SELECT count(*) FROM clock_slots") == 1
-    assert await owner.fetchval("SELECT count(*) FROM quarantine") == 1

@@ -12,10 +12,11 @@ from storage.database import Database
 from storage.jobs import RotateSigningKey
 from storage.key_rotation import ensure_key
 from storage.outbox import Promise
+from storage.tasks import TASKS
 from tests.conftest import MakeSettings
 from tests.own_database import OwnDatabase, own_database
 from tests.workers.conftest import Hold, Put
-from workers.clock import TASKS, Clock
+from workers.clock import Clock
 from workers.maintenance import rotate_signing_key
 from workers.toolbox import Tools
 
