@@ -6,6 +6,7 @@ from datetime import timedelta
 from aiohttp import web
 
 from api.access import ACCESS_RULES, AccessRules
+from api.audit.handlers import routes as audit_routes
 from api.auth.handlers import SIGNING_RING, well_known
 from api.auth.handlers import routes as auth_routes
 from api.auth.identity import Identity
@@ -65,6 +66,7 @@ def all_routes(settings: Settings) -> list[Routes]:
         role_routes,
         team_routes,
         content_routes,
+        audit_routes,
         well_known,
         health_routes,
         make_routes(settings.ops_token),
@@ -145,6 +147,7 @@ def _wrapped_application(parts: Parts) -> web.Application:
         headers=_headers(settings),
     )
     app = web.Application(middlewares=[wrapper.middleware()], client_max_size=LARGE)
+    app.on_response_prepare.append(wrapper.prepare)
     app.on_cleanup.append(proxies.close)
     return app
 

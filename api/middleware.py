@@ -44,6 +44,7 @@ _MAX_AGENT = 300
 _MAX_PATH = 200
 _UNMATCHED = "unmatched"
 _ANSWERS = {"", "*/*", "application/*", "application/json", "application/problem+json"}
+_REQUEST_ID = "X-Request-Id"
 _ACCEPT_PATCH = "Accept-Patch"  # RFC 5789, section 3.1
 
 _access = get_logger("access")
@@ -71,15 +72,23 @@ class Wrapper:
             with bound(request_id=call.request_id), self.metrics.requests_active.track_inprogress():
                 response = await self._answered(request, call, handler)
                 await compress(request, response)
-                self._finish(request, response, call)
+                if not response.prepared:
+                    self._finish(request, response, call)
                 self._record(request, response, time.perf_counter() - started)
             return response
 
         return wrap
 
+    async def prepare(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Finish the headers of a stream, which are sent before its handler returns."""
+        if _REQUEST_ID not in response.headers:
+            # By now the library has named itself.
+            response.headers.pop(hdrs.SERVER, None)
+            self._finish(request, response, request[CALL])
+
     def _call(self, request: web.Request) -> Call:
         self.proxies.saw(request)
-        given = request.headers.get("X-Request-Id", "")
+        given = request.headers.get(_REQUEST_ID, "")
         return Call(
             request_id=given if _SANE_ID.fullmatch(given) else f"req_{new_id().hex}",
             address=client_address(
@@ -135,7 +144,7 @@ class Wrapper:
 
     def _finish(self, request: web.Request, response: web.StreamResponse, call: Call) -> None:
         headers = response.headers
-        headers["X-Request-Id"] = call.request_id
+        headers[_REQUEST_ID] = call.request_id
         for name, value in self.headers.items():
             headers.setdefault(name, value)
         self.cors.write(request, response)
@@ -198,7 +207,9 @@ def _check_accept(request: web.Request) -> None:
     path = request.rel_url.raw_path
     if not path.startswith(("/api/", "/auth/")) or path.startswith("/api/docs"):
         return
-    if _ANSWERS.isdisjoint(_accepted(request)):
+    accepted = _accepted(request)
+    streams: frozenset[str] = getattr(request.match_info.handler, "streams", frozenset())
+    if _ANSWERS.isdisjoint(accepted) and streams.isdisjoint(accepted):
         raise NotAcceptable
 
 

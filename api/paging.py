@@ -51,10 +51,14 @@ class Lists:
     sorts: Sequence[str]
     filters: Mapping[str, Filter] = field(default_factory=dict)
     searched: bool = True
+    # Of an export: it gives everything in an order of its own, without pages or a choice of fields.
+    formats: Sequence[str] = ()
 
     @property
     def names(self) -> list[str]:
         """Every parameter it knows."""
+        if self.formats:
+            return ["format", "dateFrom", "dateTo", *(f"filter[{name}]" for name in self.filters)]
         names = ["page", "limit", "cursor", "sort", "order", "dateFrom", "dateTo", "fields"]
         return [
             *names,
@@ -161,6 +165,11 @@ class _Reader:
                 self._note(name, "Send UTF-8 without NUL.")
 
     def window(self) -> Window:
+        """Return which part of the list is asked for, or how an export is narrowed."""
+        since, until = self.read("dateFrom", _since, None), self.read("dateTo", _until, None)
+        if self._lists.formats:
+            self.read("format", _one_of(self._lists.formats), None)
+            return Window(filters=self._filters(), since=since, until=until)
         limit = self.read("limit", _limit, 20)
         page = self.read("page", _page, 1)
         if "page" in self._query and "cursor" in self._query:
@@ -172,8 +181,8 @@ class _Reader:
             offset=(page - 1) * limit,
             filters=self._filters(),
             words=self.read("search", _words, ()),
-            since=self.read("dateFrom", _since, None),
-            until=self.read("dateTo", _until, None),
+            since=since,
+            until=until,
         )
 
     def _filters(self) -> dict[str, Any]:

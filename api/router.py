@@ -106,6 +106,8 @@ class Router:
                 response.headers[hdrs.CACHE_CONTROL] = _UNTOUCHED
             return response
 
+        # What a caller may accept beside JSON (`api/middleware.py`).
+        handle.streams = frozenset(endpoint.streams)  # type: ignore[attr-defined]
         return handle
 
     async def _worked(

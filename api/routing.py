@@ -49,6 +49,8 @@ class Endpoint:
     versioned: bool = False
     # It gives a `Page`: how the list can be asked for. The handler gets a `Window`.
     lists: Lists | None = None
+    # It gives a stream: media types, each with an example.
+    streams: Mapping[str, str] = field(default_factory=dict)
     # The general limit counts it.
     limited: bool = True
     # The OpenAPI document shows it; pages for people are not in there.

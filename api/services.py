@@ -3,6 +3,9 @@
 from aiohttp import web
 
 from api.attempts import Attempts
+from api.audit.handlers import AUDIT
+from api.audit.service import AuditService
+from api.audit.verification import Verification
 from api.auth.account import AccountService
 from api.auth.devices import DeviceTokens
 from api.auth.guard import Guard
@@ -88,6 +91,7 @@ def publish_services(app: web.Application, parts: Parts, tokens: Tokens, limits:
     )
     _publish_credentials(app, parts, policy, attempts)
     _publish_people(app, parts, policy)
+    _publish_audit(app, parts)
     app[SETUP] = SetupService(database=database, hasher=hasher, policy=policy, keys=parts.keys)
     app[HEALTH] = HealthService(database=database, redis=parts.redis)
     if has_mailbox(settings):
@@ -129,6 +133,22 @@ def _publish_people(app: web.Application, parts: Parts, policy: PasswordPolicy) 
     app[TEAMS] = TeamService(database=database, metrics=metrics)
     app[MEMBERSHIPS] = MembershipService(database=database, metrics=metrics)
     app[CONTENT] = ContentService(database=database)
+
+
+def _publish_audit(app: web.Application, parts: Parts) -> None:
+    """Publish what tells what happened."""
+    verification = Verification(
+        database=parts.database,
+        keys=parts.keys,
+        home=parts.settings.home,
+        metrics=parts.metrics,
+    )
+
+    async def stop(_: web.Application) -> None:
+        await verification.close()
+
+    app.on_shutdown.append(stop)
+    app[AUDIT] = AuditService(database=parts.database, verification=verification)
 
 
 def _sign_in_rules(settings: Settings) -> SignInRules:

@@ -40,7 +40,9 @@ def parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
 
 
 def _of_list(lists: Lists) -> list[dict[str, Any]]:
-    date = {"type": "string", "anyOf": [{"format": "date"}, {"format": "date-time"}]}
+    if lists.formats:
+        schema = {"type": "string", "enum": list(lists.formats), "default": lists.formats[0]}
+        return [_query("format", schema), *_of_times(), *_of_filters(lists)]
     found = [
         _query("page", {"type": "integer", "minimum": 1, "maximum": 999_999_999, "default": 1}),
         _query("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}),
@@ -52,13 +54,24 @@ def _of_list(lists: Lists) -> list[dict[str, Any]]:
         ),
         _query("sort", {"type": "string", "enum": list(lists.sorts), "default": lists.sorts[0]}),
         _query("order", {"type": "string", "enum": ["asc", "desc"], "default": "desc"}),
-        _query("dateFrom", date, "Created at this time or later."),
-        _query("dateTo", date, "Created at this time or earlier; a day counts as a whole."),
+        *_of_times(),
     ]
     if lists.searched:
         text = "Up to five words: all must be found, short ones at the start of a word."
         found.append(_query("search", {"type": "string", "maxLength": 100}, text))
-    return found + [
+    return found + _of_filters(lists)
+
+
+def _of_times() -> list[dict[str, Any]]:
+    date = {"type": "string", "anyOf": [{"format": "date"}, {"format": "date-time"}]}
+    return [
+        _query("dateFrom", date, "Created at this time or later."),
+        _query("dateTo", date, "Created at this time or earlier; a day counts as a whole."),
+    ]
+
+
+def _of_filters(lists: Lists) -> list[dict[str, Any]]:
+    return [
         _query(f"filter[{name}]", dict(item.schema), item.description)
         for name, item in lists.filters.items()
     ]

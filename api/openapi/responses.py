@@ -53,6 +53,12 @@ def responses(endpoint: Endpoint) -> dict[str, Any]:
 
 def _success(endpoint: Endpoint) -> dict[str, Any]:
     description = "What was asked for."
+    if endpoint.streams:
+        content = {
+            kind: {"schema": {"type": "string"}, "example": example}
+            for kind, example in endpoint.streams.items()
+        }
+        return {"description": description, "content": content}
     if endpoint.path.startswith(_BARE) and endpoint.gives:
         bare: Any = endpoint.gives
         example: Any = [bare.example] if bare.many else bare.example
@@ -116,7 +122,7 @@ def _problems(endpoint: Endpoint) -> dict[int, set[type[Problem]]]:
         problems.add(TooMany)
     if endpoint.versioned and endpoint.method not in {"GET", "POST"}:
         problems |= {PreconditionFailed, PreconditionRequired}
-    if endpoint.fields:
+    if endpoint.fields or endpoint.lists:
         problems.add(Invalid)
     problems |= _of_access(endpoint.access)
     found: dict[int, set[type[Problem]]] = {}

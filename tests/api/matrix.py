@@ -81,6 +81,10 @@ MATRIX = {
     "PUT /content/{draft}":         "401 403 404 200 200 200 200",
     "PATCH /content/{draft}":       "401 403 404 200 200 200 200",
     "DELETE /content/{draft}":      "401 403 404 200 200 200 200",
+    "GET /audit":                   "401 403 403 403 403 403 200",
+    "GET /audit/{event}":           "401 403 403 403 403 403 200",
+    "GET /audit/export":            "401 403 403 403 403 403 200",
+    "GET /audit/verify":            "401 403 403 403 403 403 200",
 }  # fmt: skip
 
 # Bodies of requests that are right; a route that is not named takes none.

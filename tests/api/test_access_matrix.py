@@ -42,6 +42,9 @@ WITH somebody AS (
 ), pieces AS (
     INSERT INTO content (id, owner_id, title, status)
     VALUES ($6, $1, 'Published', 'published'), ($7, $1, 'Draft', 'draft')
+), event AS (
+    INSERT INTO audit_inbox (id, action, outcome, actor_kind, happened_at)
+    VALUES ($10, 'user.created', 'success', 'system', now())
 )
 INSERT INTO roles (id, name, rank) VALUES ($8, 'role-' || $9::text, 50)
 """
@@ -62,11 +65,12 @@ class Scene:
 async def new_scene(owner: Any, *, manager: Any, somebody: Any = None) -> Scene:
     """Make objects that no request has touched; they are `somebody`'s, or a new person's."""
     number = next(_numbers)
-    ids = {name: new_id() for name in ("user", "gone", "team", "content", "draft", "role")}
+    names = ("user", "gone", "team", "content", "draft", "role", "event")
+    ids = {name: new_id() for name in names}
     ids["user"] = somebody or ids["user"]
     await owner.execute(
         _SCENE, ids["user"], f"matrix{number}@example.com", ids["gone"], ids["team"], manager,
-        ids["content"], ids["draft"], ids["role"], str(number),
+        ids["content"], ids["draft"], ids["role"], str(number), ids["event"],
     )  # fmt: skip
     return Scene(ids)
 
