@@ -138,9 +138,10 @@ class Storm:
         """Take everything from Redis, its files too, and the process."""
         pid = await self._somebody("redis")
         began = time.monotonic()
-        folder = Path(psutil.Process(pid).cwd())
-        if (folder / "redis.conf").exists():
-            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(psutil.Error):
+            folder = Path(psutil.Process(pid).cwd())
+            if (folder / "redis.conf").exists():
+                shutil.rmtree(folder, ignore_errors=True)
         _send(pid, signal.SIGKILL)
         self._note("wiped", "redis", began)
 

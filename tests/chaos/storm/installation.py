@@ -85,7 +85,9 @@ class Installation:
         found = []
         for process in self._descendants():
             with suppress(psutil.Error):
-                if _component(process) == component:
+                # Who was killed a moment ago is there until its parent has looked.
+                is_dead = process.status() == psutil.STATUS_ZOMBIE
+                if not is_dead and _component(process) == component:
                     found.append(process.pid)
         return found
 

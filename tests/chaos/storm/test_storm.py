@@ -29,7 +29,7 @@ from tests.workers.processes import eventually
 from tests.workers.smtp import listening
 
 IS_LONG = len(ROUNDS) > 1
-PACE = Pace((1.0, 4.0), (1.0, 8.0)) if IS_LONG else Pace((0.3, 1.2), (0.5, 2.0))
+PACE = Pace((0.5, 2.5), (1.0, 8.0)) if IS_LONG else Pace((0.3, 1.2), (0.5, 2.0))
 # Longer than the lease of an Idempotency-Key whose process died with it.
 PATIENCE = 75.0 if IS_LONG else 6.0
 HANG_SECONDS = 25.0 if IS_LONG else 2.0
@@ -56,6 +56,10 @@ async def test_whatever_is_killed_nothing_acknowledged_is_lost(
             report.drained.append(await _drained(installation))
 
             findings, found = await _judged(storm, sink, ledger)
+            if findings and report.drained[-1] < DRAIN_SECONDS:
+                # A slot of the clock may have come in between: whatever is wrong stays so.
+                await _drained(installation)
+                findings, found = await _judged(storm, sink, ledger)
             report.rounds, report.losses = number + 1, len(findings)
             lines = report.lines(ledger, found, sink.arrived, storm.accidents)
             with capsys.disabled():
