@@ -24,6 +24,8 @@ from api.emails.pages import pages as email_pages
 from api.health.handlers import routes as health_routes
 from api.home.handlers import pages as home_pages
 from api.idempotency import Idempotency
+from api.jobs.handlers import routes as job_routes
+from api.jobs.queues import routes as queue_routes
 from api.limits import Limits, Policy
 from api.mailbox.handlers import pages as mailbox_pages
 from api.mailbox.service import has_mailbox
@@ -66,6 +68,8 @@ def all_routes(settings: Settings) -> list[Routes]:
         role_routes,
         team_routes,
         content_routes,
+        queue_routes,
+        job_routes,
         audit_routes,
         well_known,
         health_routes,

@@ -19,6 +19,9 @@ from api.emails.handlers import EMAIL_CHANGES, EMAILS
 from api.emails.service import EmailService
 from api.health.handlers import HEALTH
 from api.health.service import HealthService
+from api.jobs.handlers import JOBS
+from api.jobs.queues import QUEUES
+from api.jobs.service import JobService, QueueService
 from api.limits import Limits
 from api.mailbox.handlers import MAILBOX
 from api.mailbox.service import Mailbox, has_mailbox
@@ -92,6 +95,8 @@ def publish_services(app: web.Application, parts: Parts, tokens: Tokens, limits:
     _publish_credentials(app, parts, policy, attempts)
     _publish_people(app, parts, policy)
     _publish_audit(app, parts)
+    app[QUEUES] = QueueService(database=database, redis=parts.redis, metrics=metrics)
+    app[JOBS] = JobService(database=database, metrics=metrics)
     app[SETUP] = SetupService(database=database, hasher=hasher, policy=policy, keys=parts.keys)
     app[HEALTH] = HealthService(database=database, redis=parts.redis)
     if has_mailbox(settings):

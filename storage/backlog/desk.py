@@ -1,4 +1,4 @@
-"""The desk: one job retried, discarded, replayed, by an administrator or an operator's command.
+"""The desk: a job retried, discarded, replayed, a queue held, by an administrator or a command.
 
 What each state allows is decided here and nowhere else; every deed is in the audit trail.
 """
@@ -64,6 +64,22 @@ async def replay(storage: Storage, job_id: UUID) -> JobDetails:
 async def replay_again(storage: Storage, job_id: UUID) -> JobDetails:
     """Do the same also for a job that is done, whose effect then happens a second time."""
     return await _replayed(storage, job_id, _NOT_REPLAYED)
+
+
+async def hold(storage: Storage, queue: str, reason: str) -> bool:
+    """Keep everything of a queue back; False when it is held already."""
+    if not await storage.pauses.hold(queue, reason):
+        return False
+    await storage.audit.note("queue.held", queue=queue, reason=reason)
+    return True
+
+
+async def release(storage: Storage, queue: str, reason: str) -> bool:
+    """Let a held queue run again; False when it is not held."""
+    if not await storage.pauses.release(queue):
+        return False
+    await storage.audit.note("queue.released", queue=queue, reason=reason)
+    return True
 
 
 async def _replayed(storage: Storage, job_id: UUID, refused: Mapping[str, str]) -> JobDetails:

@@ -8,6 +8,9 @@ from uuid import UUID
 
 from ops.errors import Kind, Problem
 
+# What "lately" means, here and in the statement that counts.
+RECENT_MINUTES = 5
+
 
 class JobState(StrEnum):
     """Where a job is in its life; `delayed` and `running` are told from times, not stored."""
@@ -108,6 +111,16 @@ class QueueState:
     paused_since: datetime | None = None
     paused_reason: str | None = None
     held: bool = False
+
+    @property
+    def done_per_minute(self) -> float:
+        """Jobs done, on the average of the last five minutes."""
+        return self.done_recently / RECENT_MINUTES
+
+    @property
+    def died_per_minute(self) -> float:
+        """Jobs given up, on the average of the last five minutes."""
+        return self.died_recently / RECENT_MINUTES
 
     @property
     def paused(self) -> dict[str, Any] | None:

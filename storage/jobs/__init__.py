@@ -22,6 +22,7 @@ from storage.jobs.letters import (
     SendVerification,
     SendWelcome,
 )
+from storage.jobs.many import DiscardJobs, OverMany, ReplayJobs, RetryJobs
 from storage.jobs.upkeep import (
     CleanUpPipeline,
     CleanUpSessions,
@@ -39,9 +40,13 @@ __all__ = [
     "CleanUpPipeline",
     "CleanUpSessions",
     "CountStatistics",
+    "DiscardJobs",
     "ExportCheckpoint",
     "Job",
     "KeepAuditMonths",
+    "OverMany",
+    "ReplayJobs",
+    "RetryJobs",
     "RotateSigningKey",
     "SealAudit",
     "SendAccountDeleted",
@@ -85,6 +90,9 @@ CATALOGUE: types.MappingProxyType[str, type[Job]] = types.MappingProxyType(
             CleanUpPipeline,
             CountStatistics,
             RotateSigningKey,
+            RetryJobs,
+            DiscardJobs,
+            ReplayJobs,
             SealAudit,
             ExportCheckpoint,
             VerifyAudit,

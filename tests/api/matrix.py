@@ -85,6 +85,19 @@ MATRIX = {
     "GET /audit/{event}":           "401 403 403 403 403 403 200",
     "GET /audit/export":            "401 403 403 403 403 403 200",
     "GET /audit/verify":            "401 403 403 403 403 403 200",
+    "GET /admin/queues":            "401 403 403 403 403 403 200",
+    "POST /admin/queues/{queue}/hold": "401 403 403 403 403 403 200",
+    "POST /admin/queues/{queue}/release": "401 403 403 403 403 403 200",
+    "GET /admin/quarantine":        "401 403 403 403 403 403 200",
+    "DELETE /admin/quarantine/{message}": "401 403 403 403 403 403 200",
+    "GET /admin/jobs":              "401 403 403 403 403 403 200",
+    "POST /admin/jobs/retry":       "401 403 403 403 403 403 202",
+    "POST /admin/jobs/discard":     "401 403 403 403 403 403 202",
+    "POST /admin/jobs/replay":      "401 403 403 403 403 403 202",
+    "GET /admin/jobs/{job}":        "401 403 403 403 403 403 200",
+    "POST /admin/jobs/{job}/retry": "401 403 403 403 403 403 200",
+    "POST /admin/jobs/{job}/discard": "401 403 403 403 403 403 200",
+    "POST /admin/jobs/{job}/replay": "401 403 403 403 403 403 201",
 }  # fmt: skip
 
 # Bodies of requests that are right; a route that is not named takes none.
@@ -101,6 +114,10 @@ BODIES: dict[str, Any] = {
     "PATCH /content/{content}": {"title": "Notes"},
     "PUT /content/{draft}": {"title": "Notes"},
     "PATCH /content/{draft}": {"title": "Notes"},
+    "POST /admin/queues/{queue}/hold": {"reason": "The provider is moved."},
+    "POST /admin/jobs/retry": {"filter": {"state": "dead"}},
+    "POST /admin/jobs/discard": {"filter": {"state": "dead"}},
+    "POST /admin/jobs/replay": {"filter": {"state": "dead"}},
 }
 
 # What asks for a proved address too, unless REQUIRE_VERIFIED_EMAIL is off.

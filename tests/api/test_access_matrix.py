@@ -42,9 +42,14 @@ WITH somebody AS (
 ), pieces AS (
     INSERT INTO content (id, owner_id, title, status)
     VALUES ($6, $1, 'Published', 'published'), ($7, $1, 'Draft', 'draft')
+), message AS (
+    INSERT INTO quarantine (id, queue, reason, size, head) VALUES ($10, 'emails', 'x', 1, 'x')
+), dead_job AS (
+    INSERT INTO outbox (id, queue, name, body, state, finished_at)
+    VALUES ($11, 'emails', 'emails.welcome', '{}', 'dead', now())
 ), event AS (
     INSERT INTO audit_inbox (id, action, outcome, actor_kind, happened_at)
-    VALUES ($10, 'user.created', 'success', 'system', now())
+    VALUES ($12, 'user.created', 'success', 'system', now())
 )
 INSERT INTO roles (id, name, rank) VALUES ($8, 'role-' || $9::text, 50)
 """
@@ -65,14 +70,15 @@ class Scene:
 async def new_scene(owner: Any, *, manager: Any, somebody: Any = None) -> Scene:
     """Make objects that no request has touched; they are `somebody`'s, or a new person's."""
     number = next(_numbers)
-    names = ("user", "gone", "team", "content", "draft", "role", "event")
+    names = ("user", "gone", "team", "content", "draft", "role", "message", "job", "event")
     ids = {name: new_id() for name in names}
     ids["user"] = somebody or ids["user"]
     await owner.execute(
         _SCENE, ids["user"], f"matrix{number}@example.com", ids["gone"], ids["team"], manager,
-        ids["content"], ids["draft"], ids["role"], str(number), ids["event"],
+        ids["content"], ids["draft"], ids["role"], str(number), ids["message"], ids["job"],
+        ids["event"],
     )  # fmt: skip
-    return Scene(ids)
+    return Scene({**ids, "queue": "emails"})
 
 
 def new_body(route: str) -> Any:
