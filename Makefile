@@ -6,9 +6,10 @@ BIN := .venv/bin
 # Most tests wait for other processes: three at a time keep two cores busy.
 TEST_PROCESSES ?= 3
 CHAOS_ROUNDS ?= 20
+SOAK_MINUTES ?= 30
 INSTALL := ops/install.sh
 
-.PHONY: help up dev test chaos lint format doctor key migration docs lock timing seed bench clean
+.PHONY: help up dev test chaos soak lint format doctor key migration docs lock timing seed bench clean
 
 help: ## Print this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -24,6 +25,9 @@ test: .venv/.dev ## Run all tests (real PostgreSQL, Redis, SMTP, worker processe
 
 chaos: .venv/.dev ## Have many accidents: processes killed, servers frozen (takes an hour)
 	@CHAOS_ROUNDS=$(CHAOS_ROUNDS) $(BIN)/python -m pytest tests/chaos $(ARGS)
+
+soak: .venv/.dev ## Look whether anything grows under load: make soak SOAK_MINUTES=30
+	@SOAK_MINUTES=$(SOAK_MINUTES) $(BIN)/python -m tests.chaos.soak
 
 lint: .venv/.dev ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check .
