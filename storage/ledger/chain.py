@@ -81,8 +81,8 @@ def written(moment: datetime) -> str:
 def check_facts(facts: Mapping[str, object]) -> None:
     """Raise ValueError for facts without one canonical form, or that jsonb would not keep."""
     for name, value in facts.items():
-        if not name.isascii():
-            raise ValueError(f"the fact's name {name!r} is not ASCII")
+        if not name.isascii() or "\0" in name:
+            raise ValueError(f"the name of the fact {name!r} is not ASCII without NUL")
         if not _keeps_its_form(value):
             raise ValueError(f"the fact {name} cannot be sealed: a {type(value).__name__}")
 

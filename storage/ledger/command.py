@@ -7,6 +7,7 @@ from typing import Any
 from ops.metrics import Metrics
 from ops.settings import Settings
 from storage.database import Database
+from storage.ledger.keys import told
 from storage.ledger.verify import Verdict, verify
 from storage.ledger.witness import Witness
 
@@ -19,10 +20,13 @@ def add_parser(commands: Any) -> None:
         "verify", help="walk the whole chain; exit 1 naming the first row that was touched"
     )
     verify_.add_argument("--json", action="store_true")
+    actions.add_parser("keys", help="print the public keys that checkpoints are verified with")
 
 
 async def run(settings: Settings, args: argparse.Namespace) -> tuple[bool, str]:
     """Verify; return whether all is well and what to print. Raises DatabaseAway."""
+    if args.action == "keys":
+        return True, told(settings.keyring)
     database = await Database.open(
         settings.worker_database_url or settings.database_url,
         keys=settings.keyring,
