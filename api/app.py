@@ -46,7 +46,9 @@ from api.services import publish_services
 from api.sessions.handlers import routes as session_routes
 from api.sessions.people import routes as oversight_routes
 from api.setup.handlers import pages as setup_pages
+from api.statistics.handlers import routes as statistics_routes
 from api.targets.handlers import REDIS, make_routes
+from api.tasks.handlers import routes as task_routes
 from api.teams.handlers import routes as team_routes
 from api.users.handlers import routes as user_routes
 from api.watching import watching
@@ -67,6 +69,8 @@ def all_routes(settings: Settings) -> list[Routes]:
         oversight_routes,
         role_routes,
         team_routes,
+        task_routes,
+        statistics_routes,
         content_routes,
         queue_routes,
         job_routes,

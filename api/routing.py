@@ -42,6 +42,8 @@ class Endpoint:
     also_status: tuple[HTTPStatus, ...] = ()
     # Request headers it reads beside those that every endpoint does: name to what it is for.
     headers: Mapping[str, str] = field(default_factory=dict)
+    # Parameters of the query it reads, lists apart: name to JSON Schema with a description.
+    queries: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     problems: tuple[type[Problem], ...] = ()
     # An Idempotency-Key is honoured: by every POST that creates.
     idempotent: bool = False

@@ -42,6 +42,10 @@ from api.sessions.people import OVERSIGHT
 from api.sessions.service import SessionService
 from api.setup.handlers import SETUP
 from api.setup.service import SetupService
+from api.statistics.handlers import STATISTICS
+from api.statistics.service import StatisticsService
+from api.tasks.handlers import TASK_SERVICE
+from api.tasks.service import TaskService
 from api.teams.handlers import MEMBERSHIPS, TEAMS
 from api.teams.membership import MembershipService
 from api.teams.service import TeamService
@@ -97,6 +101,8 @@ def publish_services(app: web.Application, parts: Parts, tokens: Tokens, limits:
     _publish_audit(app, parts)
     app[QUEUES] = QueueService(database=database, redis=parts.redis, metrics=metrics)
     app[JOBS] = JobService(database=database, metrics=metrics)
+    app[TASK_SERVICE] = TaskService(database=database)
+    app[STATISTICS] = StatisticsService(database=database)
     app[SETUP] = SetupService(database=database, hasher=hasher, policy=policy, keys=parts.keys)
     app[HEALTH] = HealthService(database=database, redis=parts.redis)
     if has_mailbox(settings):

@@ -24,7 +24,7 @@ EVENTS = """
 WITH events AS (
     SELECT action, subject_id, request_id FROM audit_ledger
     WHERE action = ANY($1) AND id >= $2 AND id < $3 AND happened_at >= $4 AND happened_at < $5
-      AND sealed_at >= $4 - interval '1 day'
+      AND sealed_at >= $4::timestamptz - interval '1 day'
     UNION ALL
     SELECT action, subject_id, request_id FROM audit_inbox
     WHERE action = ANY($1) AND id >= $2 AND id < $3 AND happened_at >= $4 AND happened_at < $5
@@ -47,7 +47,7 @@ LETTERS = """
 SELECT 'letters_' || states.state AS name, count(letters.id) AS value
 FROM unnest(ARRAY['queued', 'handed_over', 'bounced', 'failed', 'withheld']) AS states (state)
 LEFT JOIN letters ON letters.state = states.state
-    AND letters.created_at >= $1 AND letters.created_at < $1 + interval '1 day'
+    AND letters.created_at >= $1 AND letters.created_at < $1::timestamptz + interval '1 day'
 GROUP BY states.state
 """
 
@@ -55,15 +55,15 @@ GROUP BY states.state
 USED = """
 SELECT
     count(DISTINCT user_id) FILTER (WHERE used_at >= $1) AS active_daily,
-    count(DISTINCT user_id) FILTER (WHERE used_at >= $1 - interval '6 days') AS active_weekly,
+    count(DISTINCT user_id) FILTER (WHERE used_at >= $1::timestamptz - interval '6 days') AS active_weekly,
     count(DISTINCT user_id) AS active_monthly
 FROM (
-    SELECT user_id, CASE WHEN last_used_at < $1 + interval '1 day'
+    SELECT user_id, CASE WHEN last_used_at < $1::timestamptz + interval '1 day'
         THEN last_used_at ELSE used_before_at END AS used_at
     FROM sessions
-    WHERE last_used_at >= $1 - interval '29 days'
+    WHERE last_used_at >= $1::timestamptz - interval '29 days'
 ) AS uses
-WHERE used_at >= $1 - interval '29 days'
+WHERE used_at >= $1::timestamptz - interval '29 days'
 """
 
 STANDING = """

@@ -27,6 +27,7 @@ def parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
         for name in _PATH_PARAMETER.findall(endpoint.path)
     ]
     found += [_header(name, text) for name, text in endpoint.headers.items()]
+    found += [_query(name, dict(schema)) for name, schema in endpoint.queries.items()]
     if endpoint.idempotent:
         found.append(_IDEMPOTENCY_KEY)
     if endpoint.versioned and endpoint.method == "GET":

@@ -78,7 +78,7 @@ async def new_scene(owner: Any, *, manager: Any, somebody: Any = None) -> Scene:
         ids["content"], ids["draft"], ids["role"], str(number), ids["message"], ids["job"],
         ids["event"],
     )  # fmt: skip
-    return Scene({**ids, "queue": "emails"})
+    return Scene({**ids, "queue": "emails", "task": "maintenance.statistics"})
 
 
 def new_body(route: str) -> Any:

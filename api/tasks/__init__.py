@@ -1,0 +1,1 @@
+"""Periodic tasks: how they stand, and one done now."""
