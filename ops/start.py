@@ -49,7 +49,7 @@ def run_process(default_name: str, serve: Callable[[Settings, str], int]) -> int
     """
     name = os.environ.get("OSTIARY_PROCESS", default_name)
     try:
-        settings = _settings_for_process()
+        settings = settings_for_process()
     except SettingsInvalid as error:
         sys.stderr.write(f"{error}\n")
         return EX_CONFIG
@@ -69,7 +69,8 @@ def run_process(default_name: str, serve: Callable[[Settings, str], int]) -> int
         return 1
 
 
-def _settings_for_process() -> Settings:
+def settings_for_process() -> Settings:
+    """Read the settings; raise SettingsInvalid also for what every process needs."""
     settings = load()
     needed = {
         "DATABASE_URL": settings.database_url or settings.worker_database_url,
