@@ -43,6 +43,7 @@ async def change(client: Client, token: str, whose: str, wanted: Change) -> None
     seen = await client.looks(wanted.path, token)
     row = client.ledger.row(wanted.table, wanted.key)
     value = str(wanted.body[wanted.name])
+    row.values.setdefault(wanted.column, {str(seen.data[wanted.name])})
     row.may_be(wanted.column, value)
     deed = Deed(wanted.event, whose, events=(wanted.event,))
     ask = Ask(
@@ -228,7 +229,8 @@ class Person:
         )
         while not (token := self.post.reset_token(self.email, asked)):
             if time.monotonic() > asked + _LETTER_SECONDS:
-                return
+                # Asked again, this letter would be worth nothing whenever it comes.
+                raise Doubtful(deed.what)
             await asyncio.sleep(0.1)
         await self._reset(token)
         await self._sign_in()

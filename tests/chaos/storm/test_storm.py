@@ -34,6 +34,8 @@ PACE = Pace((0.5, 2.5), (1.0, 8.0)) if IS_LONG else Pace((0.3, 1.2), (0.5, 2.0))
 PATIENCE = 75.0 if IS_LONG else 6.0
 HANG_SECONDS = 25.0 if IS_LONG else 2.0
 PEOPLE, ADMINS = 5, 2
+# Times that every kind of accident happens in a round.
+DECKS = 2 if IS_LONG else 1
 DRAIN_SECONDS = 60
 # Sessions and passwords that are tried out after a round.
 MOST = 150 if IS_LONG else 40
@@ -84,7 +86,8 @@ async def _round(storm: Storm, sink: MoodySink, ledger: Ledger, seed: str) -> No
             lives = _lives(client, sink, over) if number < PEOPLE else Admin(client).work(over)
             group.create_task(lives)
         await asyncio.sleep(1)
-        await storm.rage()
+        for _ in range(DECKS):
+            await storm.rage()
         await storm.pass_over()
         over.set()
 
