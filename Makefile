@@ -43,8 +43,9 @@ format: .venv/.dev ## Format the code
 timing: .venv/.dev ## Measure whether answers' times tell who has an account (some minutes)
 	@$(BIN)/python -m tests.timing $(ARGS)
 
-bench: .venv/.dev ## Measure lists of a million users: make bench USERS=1000000 (some minutes)
-	@$(BIN)/python -m tests.bench $(if $(USERS),--users $(USERS)) $(ARGS)
+bench: .venv/.dev ## Measure everything, or one row: make bench ROW=lists|relay|start|jobs|memory
+	@$(BIN)/python -m tests.bench $(if $(ROW),--row $(ROW)) $(if $(USERS),--users $(USERS)) \
+	  $(if $(JOBS),--jobs $(JOBS)) $(ARGS)
 
 seed: .venv/.run ## Add people to develop with, while `make up` runs: make seed USERS=1000
 	@$(BIN)/python -m storage seed $(if $(USERS),--users $(USERS)) $(ARGS)

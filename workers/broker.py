@@ -75,30 +75,28 @@ class Broker(RedisBroker):
             return Nothing(timeout)
         return BlockingConsumer(self, queue_name, prefetch, timeout)
 
-    def offer(self, promises: Sequence[Due]) -> None:
+    def offer(self, promises: Sequence[Due], count: Sequence[str] = ()) -> list[int]:
         """Enqueue promises in one round trip and wake their workers; raise redis.RedisError.
 
         The message's id in Redis is the promise's, so offering one twice leaves one message.
+        Return how many messages Redis now holds of each lane named in `count`, those that workers
+        have included.
         """
         pipeline = self.client.pipeline(transaction=False)
         now = int(time.time() * 1000)
         in_order = sorted(promises, key=_lane_of)  # stable: the order within a lane is kept
         for name, group in groupby(in_order, key=_lane_of):
-            messages: dict[Any, Any] = {str(each.id): _message(each, now) for each in group}
+            messages: dict[Any, Any] = dict(_message(each, now) for each in group)
             pipeline.hset(f"{self.namespace}:{name}.msgs", mapping=messages)
             pipeline.rpush(f"{self.namespace}:{name}", *messages)
         for queue in {promise.queue for promise in promises}:
-            count = min(sum(promise.queue == queue for promise in promises), _MAX_BELLS)
-            pipeline.lpush(bell(queue), *[1] * count)
+            bells = min(sum(promise.queue == queue for promise in promises), _MAX_BELLS)
+            pipeline.lpush(bell(queue), *[1] * bells)
             pipeline.ltrim(bell(queue), 0, _MAX_BELLS - 1)
-        pipeline.execute()
-
-    def waiting(self, names: Sequence[str]) -> list[int]:
-        """Return how many messages Redis holds of each lane, those of workers included."""
-        pipeline = self.client.pipeline(transaction=False)
-        for name in names:
+        for name in count:
             pipeline.hlen(f"{self.namespace}:{name}.msgs")
-        return pipeline.execute()
+        answers: list[int] = pipeline.execute()
+        return answers[len(answers) - len(count) :]
 
     def missing(self, promises: Sequence[tuple[str, str]]) -> set[str]:
         """Of (lane, promise id) pairs, return the ids that Redis does not have any more."""
@@ -166,10 +164,10 @@ def _lane_of(promise: Due) -> str:
     return lane(promise.queue, promise.urgency)
 
 
-def _message(promise: Due, now: int) -> bytes:
-    """Return what Dramatiq's own encoder would, without its detours."""
+def _message(promise: Due, now: int) -> tuple[str, bytes]:
+    """Return its id and what Dramatiq's own encoder would make of it, without the detours."""
     promise_id = str(promise.id)
-    return orjson.dumps(
+    return promise_id, orjson.dumps(
         {
             "queue_name": promise.queue,
             "actor_name": promise.name,

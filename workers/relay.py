@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 import redis
+import uvloop
 
 from ops.errors import Unavailable
 from ops.logging import get_logger
@@ -26,7 +27,10 @@ _BATCH = 500
 # Of each lane in the broker: a million pending promises never all lie in Redis.
 _MOST_HELD = 1_000
 _LANES = [(queue, urgency) for queue in queues() for urgency in Urgency]
+_LANE_NAMES = [lane(*each) for each in _LANES]
 _POLL_SECONDS = 0.25
+# While a lane is full: workers make room faster than that net is spread.
+_FULL_SECONDS = 0.05
 _RECALL_EVERY = 2.0
 _RECALL_AFTER = 5.0
 _RECALL_BATCH = 1_000
@@ -42,6 +46,8 @@ class Relay:
     def __init__(self, tools: Tools, broker: Broker) -> None:
         self._tools = tools
         self._broker = broker
+        # Of each lane, as of the last offer: workers may have made more room since.
+        self._rooms = [0] * len(_LANES)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Relay, recall and see to the audit trail until told to stop."""
@@ -58,7 +64,8 @@ class Relay:
             except Unavailable:
                 handed = 0
             if handed < _BATCH:
-                await self._tools.redis.wait_for_bell(_POLL_SECONDS)
+                full = min(self._rooms) < _BATCH
+                await self._tools.redis.wait_for_bell(_FULL_SECONDS if full else _POLL_SECONDS)
 
     @staticmethod
     async def _every(
@@ -77,9 +84,9 @@ class Relay:
 
     async def relay_once(self) -> int:
         """Hand over one batch of due promises; return how many the broker took."""
-        rooms = await self._rooms()
-        if rooms is None:
+        if min(self._rooms) < _BATCH and not await self._offer([]):
             return 0
+        rooms = [Room(*each, room) for each, room in zip(_LANES, self._rooms, strict=True)]
         async with self._tools.database.reading() as storage:
             due = await storage.outbox.claim_due(_BATCH, rooms)
         if not due:
@@ -91,25 +98,15 @@ class Relay:
         self._tools.metrics.relayed.labels("handed_over" if took else "refused").inc(len(due))
         return len(due) if took else 0
 
-    async def _rooms(self) -> list[Room] | None:
-        """Tell how much the broker shall take of each lane; None when it is away."""
-        names = [lane(queue, urgency) for queue, urgency in _LANES]
-        try:
-            held = await asyncio.to_thread(self._broker.waiting, names)
-        except redis.RedisError as error:
-            _log.warning("broker away", reason=str(error))
-            return None
-        return [
-            Room(queue, urgency, max(_MOST_HELD - count, 0))
-            for (queue, urgency), count in zip(_LANES, held, strict=True)
-        ]
-
     async def _offer(self, due: Sequence[Due]) -> bool:
+        """Offer promises and learn how many more the broker shall take of each lane."""
         try:
-            await asyncio.to_thread(self._broker.offer, due)
+            held = await asyncio.to_thread(self._broker.offer, due, _LANE_NAMES)
         except redis.RedisError as error:
             _log.warning("broker away", reason=str(error))
+            self._rooms = [0] * len(_LANES)  # so that it is asked before anything is claimed
             return False
+        self._rooms = [max(_MOST_HELD - count, 0) for count in held]
         return True
 
     async def recall_once(self) -> int:
@@ -154,7 +151,12 @@ async def relay(settings: Settings, *, name: str) -> int:
 
 def main() -> int:
     """Run the relay until told to stop."""
-    return run_process("relay", lambda settings, name: asyncio.run(relay(settings, name=name)))
+    return run_process("relay", _serve)
+
+
+def _serve(settings: Settings, name: str) -> int:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(relay(settings, name=name))
 
 
 if __name__ == "__main__":

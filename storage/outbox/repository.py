@@ -23,7 +23,8 @@ VALUES ($1, $2, $3, $4, $5, coalesce($6, now()), $7)
 # each lane (a queue and an urgency), as many as the broker has room for. Locked rows belong to
 # another relay. What it takes counts as handed over at once: should the relay die before the broker
 # has them, they are recalled. A paused queue lets its first promise out as a probe, unless an
-# administrator holds it: who moves `until` sends it, so that two relays send one.
+# administrator holds it: who moves `until` sends it, so that two relays send one. The array at the
+# end keeps the planner from reading the whole table: it cannot know how few these are.
 CLAIM_DUE = """
 WITH RECURSIVE lanes AS (
     (SELECT queue, urgency FROM outbox WHERE state = 'pending' ORDER BY queue, urgency LIMIT 1)
@@ -62,10 +63,12 @@ WITH RECURSIVE lanes AS (
         LIMIT 1
         FOR UPDATE SKIP LOCKED
     ) AS first
+), moved AS (
+    UPDATE outbox SET state = 'handed_over', handed_at = now(), updated_at = now()
+    WHERE id = ANY(ARRAY(SELECT id FROM due UNION ALL SELECT id FROM probes))
+    RETURNING id, queue, name, urgency, available_at
 )
-UPDATE outbox SET state = 'handed_over', handed_at = now(), updated_at = now()
-WHERE id IN (SELECT id FROM due UNION ALL SELECT id FROM probes)
-RETURNING id, queue, name, urgency, available_at
+SELECT id, queue, name, urgency FROM moved ORDER BY urgency, available_at, id
 """
 
 UNSETTLED = """
@@ -216,9 +219,7 @@ class Outbox:
         queues = [room.queue for room in rooms]
         urgencies, counts = [room.urgency for room in rooms], [room.room for room in rooms]
         rows = await self._connection.fetch(CLAIM_DUE, queues, urgencies, counts, limit)
-        # RETURNING keeps no order.
-        rows.sort(key=lambda row: (row["urgency"], row["available_at"], row["id"]))
-        return [Due(row["id"], row["queue"], row["name"], row["urgency"]) for row in rows]
+        return [Due(*row) for row in rows]
 
     async def unsettled(self, *, older_than: float, limit: int) -> list[Unsettled]:
         """List what was handed over `older_than` seconds ago and nobody works on."""

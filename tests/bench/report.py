@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +10,13 @@ from pathlib import Path
 from tests.bench.cases import Case
 from tests.bench.measure import Figures
 
+_DOCUMENT = Path(__file__).parents[2] / "docs" / "BENCHMARKS.md"
+_HEADING = """# Benchmarks
+
+Written by `make bench`; figures of one machine are to be compared among themselves only.
+
+"""
+_SECTION = re.compile(r"^## (.+)$", re.MULTILINE)
 _LIMIT_MS = 10.0
 _KINDS = {
     "cursor": "By cursor, at every depth, in every order and direction",
@@ -47,7 +55,7 @@ def summary(cases: Sequence[Case], floor: dict[str, Figures], http: dict[str, Fi
     return "\n".join(lines)
 
 
-def document(  # noqa: PLR0913 - the parts of one page
+def lists(  # noqa: PLR0913 - the parts of one section
     *,
     cases: Sequence[Case],
     floor: dict[str, Figures],
@@ -57,8 +65,8 @@ def document(  # noqa: PLR0913 - the parts of one page
     server: str,
     load: float,
 ) -> str:
-    """Return the page: machine, versions, parameters, figures."""
-    about = (
+    """Return the section of lists: machine, versions, parameters, figures."""
+    parameters = (
         f"- {datetime.now(UTC):%Y-%m-%d}, {_machine()}; load {load:.1f} when it began,"
         f" {os.getloadavg()[0]:.1f} when it ended: above the number of cores, p99 is what others"
         " took\n"
@@ -70,16 +78,36 @@ def document(  # noqa: PLR0913 - the parts of one page
         " an admin's token, each list written to the audit inbox"
     )
     parts = [
-        "# Benchmarks",
-        "Written by `make bench`; figures of one machine are to be compared among themselves only.",
-        "## Lists of users",
-        about,
+        parameters,
         summary(cases, floor, http),
     ]
     for kind, title in _KINDS.items():
         rows = [row(case, floor[case.name], http[case.name]) for case in cases if case.kind == kind]
         parts += [f"### {title}", "\n".join([_HEAD, *rows])]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(parts)
+
+
+def about(parameters: str) -> str:
+    """Return what a row of the pipeline was measured on, and how."""
+    return (
+        f"- {datetime.now(UTC):%Y-%m-%d}, {_machine()}; load {os.getloadavg()[0]:.1f} when it"
+        f" ended, our own processes included\n- Python {platform.python_version()}, the embedded"
+        f" servers as `make up` runs them; {parameters}\n\n"
+    )
+
+
+def table(rows: Sequence[tuple[str, str, str]]) -> str:
+    """Return rows of what, figure and goal."""
+    lines = ["| what | measured | goal |", "|---|---|---|"]
+    return "\n".join([*lines, *(f"| {' | '.join(cells)} |" for cells in rows)])
+
+
+def write(title: str, text: str) -> None:
+    """Put a section into docs/BENCHMARKS.md in place of what it said; leave the others alone."""
+    sections = _SECTION.split(_DOCUMENT.read_text())[1:] if _DOCUMENT.exists() else []
+    told = dict(zip(sections[::2], sections[1::2], strict=True)) | {title: f"\n\n{text}\n\n"}
+    page = _HEADING + "".join(f"## {name}{told[name]}" for name in told)
+    _DOCUMENT.write_text(page.rstrip("\n") + "\n")
 
 
 def _machine() -> str:
