@@ -55,7 +55,8 @@ GROUP BY states.state
 USED = """
 SELECT
     count(DISTINCT user_id) FILTER (WHERE used_at >= $1) AS active_daily,
-    count(DISTINCT user_id) FILTER (WHERE used_at >= $1::timestamptz - interval '6 days') AS active_weekly,
+    count(DISTINCT user_id) FILTER (WHERE used_at >= $1::timestamptz - interval '6 days')
+        AS active_weekly,
     count(DISTINCT user_id) AS active_monthly
 FROM (
     SELECT user_id, CASE WHEN last_used_at < $1::timestamptz + interval '1 day'

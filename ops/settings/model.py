@@ -18,7 +18,7 @@ from ops.settings.declare import (
 )
 from ops.settings.kinds import Rate
 
-_HOUR, _DAY = 3_600, 86_400
+_HOUR, _DAY, _EVER = 3_600, 86_400, 36_500 * 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,16 +241,10 @@ class Settings:
     )
 
     outbox_retention: int = setting(
-        kinds.duration(_HOUR, 36_500 * _DAY),
-        "7d",
-        "how long done jobs are kept, to be seen and replayed; dead ones stay until you decide",
-        section="Seeing it",
+        kinds.duration(_HOUR, _EVER), "7d", "how long done jobs are kept", section="Seeing it"
     )
     letter_retention: int = setting(
-        kinds.duration(7 * _DAY, 36_500 * _DAY),
-        "90d",
-        "how long it is kept to whom a letter went and what became of it",
-        section="Seeing it",
+        kinds.duration(7 * _DAY, _EVER), "90d", "how long letters are kept", section="Seeing it"
     )
     audit_retention: int = setting(
         kinds.duration(0, 36_500 * _DAY),

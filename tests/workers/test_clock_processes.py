@@ -34,7 +34,7 @@ async def command(environ: dict[str, str], *arguments: str) -> tuple[int, str, s
         env={"PYTHONPATH": f"{ROOT}:{':'.join(sys.path)}"} | environ,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    said, warned = await asyncio.wait_for(process.communicate(), 30)
+    said, warned = await asyncio.wait_for(process.communicate(), 60)
     return process.returncode or 0, said.decode(), warned.decode()
 
 
