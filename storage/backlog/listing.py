@@ -34,7 +34,8 @@ IN_STATE: Mapping[JobState, str] = {
     JobState.PENDING: f"outbox.state = 'pending' AND outbox.available_at <= now() AND {_IDLE}",
     JobState.DELAYED: f"outbox.state = 'pending' AND outbox.available_at > now() AND {_IDLE}",
     JobState.HANDED_OVER: f"outbox.state = 'handed_over' AND {_IDLE}",
-    JobState.RUNNING: "outbox.state IN ('pending', 'handed_over') AND outbox.run_until > now()",
+    JobState.RUNNING: "(outbox.state = 'pending' AND outbox.run_until > now()"
+    " OR outbox.state = 'handed_over' AND outbox.run_until > now())",
     JobState.DONE: "outbox.state = 'done'",
     JobState.DEAD: "outbox.state = 'dead'",
     JobState.DISCARDED: "outbox.state = 'discarded'",

@@ -42,8 +42,11 @@ SELECT queue,
         AS oldest_seconds
 FROM (
     SELECT queue, state, available_at, coalesce(run_until > now(), false) AS running,
-        state = 'handed_over' OR available_at <= now() AS due
-    FROM outbox WHERE state IN ('pending', 'handed_over')
+        available_at <= now() AS due
+    FROM outbox WHERE state = 'pending'
+    UNION ALL
+    SELECT queue, state, available_at, coalesce(run_until > now(), false), true
+    FROM outbox WHERE state = 'handed_over'
 ) AS alive
 GROUP BY queue
 """
