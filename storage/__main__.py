@@ -129,7 +129,8 @@ async def _keys(settings: Settings, args: argparse.Namespace) -> int:
 
 async def _audit(settings: Settings, args: argparse.Namespace) -> int:
     valid, text = await audit_command.run(settings, args)
-    print(text)
+    if text:
+        print(text)
     return 0 if valid else 1
 
 
@@ -156,7 +157,7 @@ def main() -> int:
     except SettingsInvalid as error:
         print(error, file=sys.stderr)
         return EX_CONFIG
-    except (MigrationError, RotationError, SeedError, Problem) as error:
+    except (MigrationError, RotationError, SeedError, Problem, OSError) as error:
         print(error, file=sys.stderr)
         return 1
 

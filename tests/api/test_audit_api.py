@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -285,16 +286,16 @@ async def test_verification_keeps_no_other_request_waiting(
         await note(tools.database, *["user.created"] * 2_000)
         await seal(tools.database, limit=2_000)
     asked = asyncio.create_task(verification(parts).result())
-    loop = asyncio.get_running_loop()
-    lags = []
+    turns = []
 
     while not asked.done():
-        due = loop.time() + 0.002
-        await asyncio.sleep(0.002)
-        lags.append(loop.time() - due)
+        # Of this thread alone: what other processes do to the machine is not what is measured.
+        began = time.thread_time()
+        await asyncio.sleep(0)
+        turns.append(time.thread_time() - began)
 
     assert (await asked)[0].checked == 10_000
-    assert max(lags) < 0.5, max(lags)
+    assert max(turns) < 0.15, max(turns)
 
 
 async def test_nobody_else_sees_that_there_is_a_trail(

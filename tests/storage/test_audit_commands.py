@@ -1,0 +1,116 @@
+"""`python -m storage audit search` and `export`, as processes."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops.ids import new_id
+from tests.storage.trail import note, seal
+from workers.toolbox import Tools
+
+Run = Callable[..., Awaitable[tuple[int, str, str]]]
+
+
+@pytest.fixture
+def run(environ: dict[str, str], tmp_path: Path) -> Run:
+    """Give the program: exit code, output, errors."""
+
+    async def work(*options: str) -> tuple[int, str, str]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "storage", "audit", *options),
+            env=os.environ | environ | {"OSTIARY_HOME": str(tmp_path)},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        output, errors = await process.communicate()
+        return process.returncode or 0, output.decode(), errors.decode()
+
+    return work
+
+
+async def test_events_are_printed_as_asked_for(tools: Tools, owner: Any, run: Run) -> None:
+    ada = new_id()
+    await note(tools.database, "user.created", "team.created")
+    await note(
+        *(tools.database, "user.deleted"),
+        actor=ada,
+        subject=ada,
+        address="198.51.100.7",
+        request_id="req_9",
+        reason="a\x1b[31m",
+    )
+    await seal(tools.database)
+
+    code, text, _ = await run("search", "--action", "user.*", "--limit", "5")
+    narrowed = await run(
+        *("search", "--json", "--actor", str(ada), "--subject", str(ada), "--outcome", "success"),
+        *("--address", "198.51.100.7", "--request", "req_9", "--since", "2020-01-01"),
+        *("--until", "2100-01-01T00:00:00Z", "--action", "user.deleted"),
+    )
+
+    lines = text.splitlines()
+    assert (code, len(lines)) == (0, 2)
+    assert "user.deleted" in lines[0]
+    assert f"by {ada}" in lines[0]
+    assert "\x1b" not in text
+    assert json.loads(narrowed[1])["id"]
+    assert json.loads(narrowed[1])["address"] == "198.51.100.7"
+    actions = [row["action"] for row in await owner.fetch("SELECT action FROM audit_inbox")]
+    assert actions == ["audit.searched"] * 2
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--actor", "x"), ("--action", "user"), ("--limit", "0"), ("--limit", "1000000000"),
+        ("--outcome", "fine"), ("--address", "10.0.0.0/8"), ("--since", "soon"),
+        ("--until", "9999-12-31"),
+    ],
+)  # fmt: skip
+async def test_a_wrong_option_is_named_and_exits_with_2(run: Run, options: tuple[str, str]) -> None:
+    code, text, errors = await run("search", *options)
+
+    assert (code, text) == (2, "")
+    assert options[0] in errors
+
+
+async def test_an_export_is_a_file_that_is_whole_and_for_nobody_else(
+    tools: Tools, run: Run, tmp_path: Path
+) -> None:
+    await note(tools.database, *["user.created"] * 1_100, "team.created")
+    await seal(tools.database, limit=2_000)
+    file = tmp_path / "trail.csv"
+
+    code, text, errors = await run("export", "--format", "csv", "--output", str(file))
+    _, lines, _ = await run("export", "--action", "team.*")
+
+    assert (code, text) == (0, "")
+    assert len(file.read_text().splitlines()) == 1_102
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert [name for name in sorted(os.listdir(tmp_path)) if "trail" in name]  # noqa: PTH208 == ["trail.csv"]
+    assert "1,101 rows" in errors
+    assert json.loads(lines)["event"]["action"] == "team.created"
+
+
+async def test_an_export_that_fails_leaves_the_file_that_was_there(
+    tools: Tools, owner: Any, run: Run, tmp_path: Path
+) -> None:
+    await note(tools.database, *["user.created"] * 5)
+    await seal(tools.database)
+    await owner.execute("UPDATE audit_ledger SET facts = '[]' WHERE sequence = 4")
+    file = tmp_path / "trail.jsonl"
+    file.write_text("before")
+
+    code, _, _ = await run("export", "--output", str(file))
+    nowhere, _, told = await run("export", "--output", str(tmp_path / "no" / "trail"))
+
+    assert code == 1
+    assert file.read_text() == "before"
+    assert [name for name in sorted(os.listdir(tmp_path)) if "trail" in name]  # noqa: PTH208 == ["trail.jsonl"]
+    assert (nowhere, "No such file" in told) == (1, True)
