@@ -24,7 +24,8 @@ VALUES ($1, $2, $3, $4, $5, coalesce($6, now()), $7)
 # another relay. What it takes counts as handed over at once: should the relay die before the broker
 # has them, they are recalled. A paused queue lets its first promise out as a probe, unless an
 # administrator holds it: who moves `until` sends it, so that two relays send one. The array at the
-# end keeps the planner from reading the whole table: it cannot know how few these are.
+# end keeps the planner from reading the whole table: it cannot know how few these are. Nobody waits
+# for the disk: should PostgreSQL forget a claim in a crash, the promise is pending, and goes again.
 CLAIM_DUE = """
 WITH RECURSIVE lanes AS (
     (SELECT queue, urgency FROM outbox WHERE state = 'pending' ORDER BY queue, urgency LIMIT 1)
@@ -66,6 +67,7 @@ WITH RECURSIVE lanes AS (
 ), moved AS (
     UPDATE outbox SET state = 'handed_over', handed_at = now(), updated_at = now()
     WHERE id = ANY(ARRAY(SELECT id FROM due UNION ALL SELECT id FROM probes))
+      AND (SELECT set_config('synchronous_commit', 'off', true)) = 'off'
     RETURNING id, queue, name, urgency, available_at
 )
 SELECT id, queue, name, urgency FROM moved ORDER BY urgency, available_at, id
@@ -89,6 +91,8 @@ WHERE id = ANY($1::uuid[]) AND state = 'handed_over'
 # A second copy of a message must not cut a back-off short. What was handed over before its queue
 # was paused has been overtaken by the pause: whoever claims it leaves it, and the order is kept;
 # of a queue that is held nothing is done at all. Rows are locked in one order, whoever claims.
+# Nobody waits for the disk: the next commit that does, and a letter's row is one, takes the claim
+# with it; a claim that a crash of PostgreSQL forgot before that was of a job without an effect.
 CLAIM_RUN = """
 WITH free AS (
     SELECT id FROM outbox
@@ -105,7 +109,7 @@ UPDATE outbox SET
     crashes = crashes + CASE WHEN outbox.holder IS NULL THEN 0 ELSE 1 END,
     updated_at = now()
 FROM unnest($1::uuid[], $2::uuid[]) AS wanted (id, holder) JOIN free USING (id)
-WHERE outbox.id = wanted.id
+WHERE outbox.id = wanted.id AND (SELECT set_config('synchronous_commit', 'off', true)) = 'off'
 RETURNING outbox.id, outbox.holder, queue, name, body, request_id, attempts, crashes,
     created_at, available_at,
     EXISTS (SELECT FROM queue_pauses WHERE queue_pauses.queue = outbox.queue) AS paused,
