@@ -23,8 +23,8 @@ dev: .venv/.run ## The same, restarting when a file changes
 test: .venv/.dev ## Run all tests (real PostgreSQL, Redis, SMTP, worker processes)
 	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --cov --cov-report=term $(ARGS)
 
-chaos: .venv/.dev ## Have many accidents: processes killed, servers frozen (takes an hour)
-	@CHAOS_ROUNDS=$(CHAOS_ROUNDS) $(BIN)/python -m pytest tests/chaos $(ARGS)
+chaos: .venv/.dev ## Have many accidents (an hour or two): make chaos CHAOS_ROUNDS=10 TESTS=tests/chaos/storm
+	@CHAOS_ROUNDS=$(CHAOS_ROUNDS) $(BIN)/python -m pytest $(or $(TESTS),tests/chaos) $(ARGS)
 
 soak: .venv/.dev ## Look whether anything grows under load: make soak SOAK_MINUTES=30
 	@SOAK_MINUTES=$(SOAK_MINUTES) $(BIN)/python -m tests.chaos.soak
