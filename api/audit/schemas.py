@@ -123,7 +123,7 @@ class RecordSchema(EventSchema):
 
     example: ClassVar[dict[str, Any]] = _EVENT | {"chain": _CHAIN}
 
-    chain = fields.Nested(ChainSchema, required=True, allow_none=True, attribute="link")
+    link = fields.Nested(ChainSchema, required=True, allow_none=True, data_key="chain")
 
 
 class HeadSchema(Outbound):
