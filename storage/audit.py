@@ -60,8 +60,8 @@ class AuditInbox:
         """Write down that `action` (past tense, `user.created`) happened to `subject`.
 
         Facts are small and free of secrets and personal data. Raises RuntimeError outside a
-        transaction, where the event could outlive what it tells of, and ValueError for facts that
-        could not be hashed by anybody alike (`check_facts`).
+        transaction, where the event could outlive what it tells of, unless `reading` was told who
+        reads; ValueError for facts that could not be hashed by anybody alike (`check_facts`).
         """
         if self._actor is None:
             raise RuntimeError(f"{action} noted outside a transaction")

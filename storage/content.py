@@ -123,7 +123,7 @@ class Content:
         return await self._write(ADD, new_id(), title, body, status, owner_id, team_id)
 
     async def page(self, window: Window, *, reader: UUID | None) -> Page[ContentSummary]:
-        """Return a part of the list; needs a transaction.
+        """Return a part of the list.
 
         Filters: `status`, `owner` and `team` by id, `id` any of several.
         """

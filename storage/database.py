@@ -136,10 +136,13 @@ class Database:
                 await tell()
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[Storage]:
-        """Give the repositories outside any transaction; writes of one statement are fine too."""
+    async def reading(self, reader: Actor | None = None) -> AsyncIterator[Storage]:
+        """Give the repositories outside any transaction; writes of one statement are fine too.
+
+        What `reader` read can be noted for the audit trail: such an event stands for itself.
+        """
         async with self._connection() as connection:
-            yield Storage(connection, self._keys, None)
+            yield Storage(connection, self._keys, None, reader=reader)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:

@@ -14,8 +14,7 @@ from storage import words
 
 T = TypeVar("T")
 
-# Every statement of a list is planned for its own values: what is rare and what is common wants
-# another index, and a plan made for neither takes a thousand times as long from the 6th call on.
+# For walks in several statements of one transaction; `fetch_planned` does it for one.
 PLAN_FOR_VALUES = "SET LOCAL plan_cache_mode = force_custom_plan"
 
 # Rows are counted up to here; beyond, a total is a lower bound.
@@ -64,7 +63,7 @@ class Page(Generic[T]):
 
 
 class Statements(Protocol):
-    """What a list is read by: rows have an `id` and a `sort_value`."""
+    """What a list is read by: rows have an `id`, a `sort_value`, perhaps what is `counted`."""
 
     def page(self, window: Window) -> tuple[str, list[Any]]:
         """Return the statement and its arguments for one row more than the part has."""
@@ -94,8 +93,12 @@ class Listing:
     kinds: Mapping[str, str] = field(default_factory=dict)
 
     def page(self, window: Window) -> tuple[str, list[Any]]:
-        """Return the statement and its arguments for one row more than the part has."""
+        """Return the statement and its arguments for one row more than the part has.
+
+        Every row tells in `counted` what `count` finds, NULL where nothing is to be counted.
+        """
         where, args = self._where(window)
+        counted = self._counting(window, where) if self._is_counted(window) else "NULL::bigint"
         order = self.orders[window.sort]
         if window.after:
             args += [window.after.value, window.after.id]
@@ -116,13 +119,20 @@ class Listing:
         )
         rows = f"({part}) AS part JOIN {self.table} ON {self.table}.id = part.id"
         select = self.select.replace("{rows}", rows).replace("{order}", "part.sort_value")
-        return f"{select} ORDER BY part.sort_value {direction}, part.id {direction}", args
+        listed = f"{select} ORDER BY part.sort_value {direction}, part.id {direction}"
+        return f"SELECT listed.*, ({counted}) AS counted FROM ({listed}) AS listed", args  # noqa: S608
 
     def count(self, window: Window) -> tuple[str, list[Any]]:
         """Return the statement that counts, and no further than is quick."""
         where, args = self._where(window)
+        return self._counting(window, where), args
+
+    def _counting(self, window: Window, where: str) -> str:
         rows = f"SELECT FROM {self.table} WHERE {where} LIMIT {self.bound(window) + 1}"
-        return f"SELECT count(*) FROM ({rows}) AS counted", args  # noqa: S608
+        return f"SELECT count(*) FROM ({rows}) AS counted"  # noqa: S608
+
+    def _is_counted(self, window: Window) -> bool:
+        return window.offset is not None and window.offset + window.limit < self.bound(window)
 
     @staticmethod
     def bound(window: Window) -> int:
@@ -163,17 +173,20 @@ def pattern_of(word: str) -> str:
 async def fetch_page(
     connection: Any, listing: Statements, window: Window, make: Any
 ) -> "Page[Any]":
-    """Return a part of a list, each row made a record by `make`; needs a transaction."""
-    await connection.execute(PLAN_FOR_VALUES)
-    statement, args = listing.page(window)
-    rows = await connection.fetch(statement, *args)
+    """Return a part of a list, each row made a record by `make`."""
+    rows = await fetch_planned(connection, *listing.page(window))
     has_next = len(rows) > window.limit
     rows = rows[: window.limit]
     facts = [dict(row) for row in rows]
     values = [item.pop("sort_value") for item in facts]
+    counts = [item.pop("counted", None) for item in facts]
     total, exact = None, True
     if window.offset is not None:
-        total, exact = await _total(connection, listing, window, seen=len(rows), more=has_next)
+        total = window.offset + len(rows)
+        if has_next or (window.offset and not rows):
+            least = total + 1 if rows else 0
+            counted = counts[0] if counts else None
+            total, exact = await _total(connection, listing, window, least=least, counted=counted)
     last = Cursor(values[-1], facts[-1]["id"]) if has_next else None
     return Page(
         items=[make(**item) for item in facts],
@@ -184,16 +197,24 @@ async def fetch_page(
     )
 
 
+async def fetch_planned(connection: Any, statement: str, args: Sequence[Any]) -> Any:
+    """Have a statement planned for these very values: it has no name, so no plan is kept.
+
+    What is rare and what is common wants another index, and a plan that was made for neither takes
+    a thousand times as long; PostgreSQL turns to one when it sees a named statement a sixth time.
+    """
+    prepared = await connection.prepare(statement, name="")
+    return await prepared.fetch(*args)
+
+
 async def _total(
-    connection: Any, listing: Statements, window: Window, *, seen: int, more: bool
+    connection: Any, listing: Statements, window: Window, *, least: int, counted: int | None
 ) -> tuple[int, bool]:
-    skipped = window.offset or 0
-    if not more and (seen or not skipped):
-        return skipped + seen, True
-    least = skipped + seen + more if seen else 0
+    """Return the total where rows follow, or a lower bound of it, and whether it is exact."""
     bound = listing.bound(window)
     if least > bound:
         return least, False
-    statement, args = listing.count(window)
-    found = int(await connection.fetchval(statement, *args))
-    return (found, True) if found <= bound else (max(bound, least), False)
+    if counted is None:
+        [row] = await fetch_planned(connection, *listing.count(window))
+        counted = int(row["count"])
+    return (counted, True) if counted <= bound else (max(bound, least), False)

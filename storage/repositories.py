@@ -42,10 +42,13 @@ NEWEST_MIGRATION = "SELECT coalesce(max(version), '') FROM schema_migrations"
 class Storage:
     """Every repository over one connection; inside a transaction also who acts, and the outbox."""
 
-    def __init__(self, connection: Any, keys: KeyRing, actor: Actor | None) -> None:
+    def __init__(
+        self, connection: Any, keys: KeyRing, actor: Actor | None, *, reader: Actor | None = None
+    ) -> None:
         self._connection = connection
         self._keys = keys
         self._actor = actor
+        self._reader = reader
 
     @cached_property
     def users(self) -> Users:
@@ -150,7 +153,7 @@ class Storage:
     @cached_property
     def audit(self) -> AuditInbox:
         """The audit trail's inbox."""
-        return AuditInbox(self._connection, self._actor)
+        return AuditInbox(self._connection, self._actor or self._reader)
 
     @cached_property
     def ledger(self) -> Ledger:

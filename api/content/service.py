@@ -42,7 +42,7 @@ class ContentService:
         """List what the caller may read."""
         if window.filters.get("owner") == ME:
             window = replace(window, filters={**window.filters, "owner": principal.user_id})
-        async with self._database.transaction() as storage:
+        async with self._database.reading() as storage:
             return await storage.content.page(window, reader=_reader(principal))
 
     async def get(self, item_id: UUID, principal: Principal) -> ContentItem:

@@ -50,12 +50,10 @@ class ProfileService:
 
         That somebody else looked at it is written down.
         """
-        if user_id == principal.user_id:
-            async with self._database.reading() as storage:
-                return await self._looked(storage, user_id, principal)
-        async with self._database.transaction(call.actor) as storage:
+        async with self._database.reading(call.actor) as storage:
             profile = await self._looked(storage, user_id, principal)
-            await storage.audit.note("profile.read", subject=user_id)
+            if user_id != principal.user_id:
+                await storage.audit.note("profile.read", subject=user_id)
         return profile
 
     async def replace(

@@ -58,7 +58,7 @@ class RoleService:
 
     async def page(self, window: Window) -> Page[Role]:
         """Return a part of the list of roles."""
-        async with self._database.transaction() as storage:
+        async with self._database.reading() as storage:
             return await storage.roles.page(window)
 
     async def get(self, named: str) -> Role:

@@ -23,12 +23,10 @@ class SessionOversight:
 
         That somebody else looked at them is written down.
         """
-        if user_id == principal.user_id:
-            async with self._database.reading() as storage:
-                await seen(storage, principal, user_id)
-                return await storage.sessions.of_user(user_id)
-        async with self._database.transaction(call.actor) as storage:
+        async with self._database.reading(call.actor) as storage:
             user = await seen(storage, principal, user_id)
+            if user_id == principal.user_id:
+                return await storage.sessions.of_user(user_id)
             if not principal.may(Permission.SESSIONS_READ):
                 raise Forbidden("Your roles do not permit to see where others are signed in.")
             check_rank(principal, user.rank)

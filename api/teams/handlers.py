@@ -46,7 +46,7 @@ async def list_teams(request: web.Request, window: Window) -> Page[Team]:
     With the permission `teams:read` every team, else those you are in. `search` looks at names,
     `filter[member]` finds the teams of one user.
     """
-    return await request.app[TEAMS].page(window, principal_of(request), request[CALL])
+    return await request.app[TEAMS].page(window, principal_of(request))
 
 
 @routes.add(

@@ -42,12 +42,12 @@ class TeamService:
         self._database = database
         self._metrics = metrics
 
-    async def page(self, window: Window, principal: Principal, call: Call) -> Page[Team]:
+    async def page(self, window: Window, principal: Principal) -> Page[Team]:
         """List teams: every one, or those the caller is in."""
         filters = dict(window.filters)
         if not principal.may(Permission.TEAMS_READ):
             filters["reader"] = principal.user_id
-        async with self._database.transaction(call.actor) as storage:
+        async with self._database.reading() as storage:
             return await storage.teams.page(
                 replace(window, filters=filters), reader=principal.user_id
             )

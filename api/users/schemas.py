@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from marshmallow import ValidationError, fields, post_dump, pre_load, validate
+from marshmallow import ValidationError, fields, pre_load, validate
 
 from api.auth.schemas import UserSchema
 from api.fields import Email, Name, Password, PictureUrl
@@ -118,6 +118,7 @@ class ManagedUserSchema(OwnUserSchema):
         "isActive": True,
         "status": "active",
     }
+    only_if_set = frozenset({"deleted_at"})
 
     roles = fields.List(
         fields.String(), metadata={"description": "The highest first; none is what a guest has."}
@@ -127,12 +128,6 @@ class ManagedUserSchema(OwnUserSchema):
     deleted_at = Time(
         data_key="deletedAt", metadata={"description": "Only where the user is deleted."}
     )
-
-    @post_dump
-    def _leave_out_no_deletion(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        if data.get("deletedAt") is None:
-            data.pop("deletedAt", None)
-        return data
 
 
 def _address() -> Filter:

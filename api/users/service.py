@@ -61,7 +61,7 @@ class UserService:
 
     async def page(self, window: Window, principal: Principal, call: Call) -> Page[User]:
         """List people; raise Invalid for an unknown role, Forbidden for the deleted."""
-        async with self._database.transaction(call.actor) as storage:
+        async with self._database.reading(call.actor) as storage:
             filters = await _filters(storage, window.filters, principal)
             page = await storage.users.page(replace(window, filters=filters))
             await storage.audit.note("users.listed", count=len(page.items))
@@ -69,10 +69,9 @@ class UserService:
 
     async def get(self, user_id: UUID, principal: Principal, call: Call) -> User:
         """Return somebody; the deleted only to who may restore them. Raises UserNotFound."""
-        if user_id == principal.user_id:
-            async with self._database.reading() as storage:
+        async with self._database.reading(call.actor) as storage:
+            if user_id == principal.user_id:
                 return await seen(storage, principal, user_id)
-        async with self._database.transaction(call.actor) as storage:
             if principal.may(Permission.USERS_READ) and principal.may(Permission.USERS_DELETE):
                 user = await storage.users.kept_by_id(user_id)
             else:

@@ -122,7 +122,7 @@ class Roles:
         return _role(await self._connection.fetchrow(BY_NAME, name))
 
     async def page(self, window: Window) -> Page[Role]:
-        """Return a part of the list of roles; needs a transaction."""
+        """Return a part of the list of roles."""
         return await fetch_page(self._connection, LIST, window, Role)
 
     async def catalogue(self) -> list[CataloguedPermission]:

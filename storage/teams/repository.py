@@ -104,7 +104,7 @@ class Teams:
         return Team(**row)
 
     async def page(self, window: Window, *, reader: UUID) -> Page[Team]:
-        """Return a part of the list of teams; needs a transaction.
+        """Return a part of the list of teams.
 
         Filters: `member` and `reader`, each by id, both of whom are in the team.
         """

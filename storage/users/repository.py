@@ -160,7 +160,7 @@ class Users:
         await self._connection.fetchval(LOCK, user_id)
 
     async def page(self, window: Window) -> Page[User]:
-        """Return a part of the list of people; needs a transaction.
+        """Return a part of the list of people.
 
         Filters: `role` and `team` by id, `active`, `suspended` or `deleted` true, `verified`,
         `plan`, `id` any of several, `email`. Only `deleted` shows the deleted.

@@ -57,10 +57,10 @@ async def measured(
 
 
 def of_repository(database: Database) -> Ask:
-    """Ask the repository, in a transaction each."""
+    """Ask the repository."""
 
     async def ask(case: Case) -> None:
-        async with database.transaction() as storage:
+        async with database.reading() as storage:
             await storage.users.page(case.window)
 
     return ask
