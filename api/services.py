@@ -99,8 +99,6 @@ def publish_services(app: web.Application, parts: Parts, tokens: Tokens, limits:
     _publish_credentials(app, parts, policy, attempts)
     _publish_people(app, parts, policy)
     _publish_audit(app, parts)
-    app[QUEUES] = QueueService(database=database, redis=parts.redis, metrics=metrics)
-    app[JOBS] = JobService(database=database, metrics=metrics)
     app[TASK_SERVICE] = TaskService(database=database)
     app[STATISTICS] = StatisticsService(database=database)
     app[SETUP] = SetupService(database=database, hasher=hasher, policy=policy, keys=parts.keys)
@@ -134,7 +132,7 @@ def _publish_credentials(
 
 
 def _publish_people(app: web.Application, parts: Parts, policy: PasswordPolicy) -> None:
-    """Publish what people are managed with, and what they make."""
+    """Publish what people and jobs are managed with, and what people make."""
     database, metrics = parts.database, parts.metrics
     app[USERS] = UserService(database=database, hasher=parts.hasher, policy=policy, metrics=metrics)
     app[STANDING] = StandingService(database=database, metrics=metrics)
@@ -144,6 +142,8 @@ def _publish_people(app: web.Application, parts: Parts, policy: PasswordPolicy) 
     app[TEAMS] = TeamService(database=database, metrics=metrics)
     app[MEMBERSHIPS] = MembershipService(database=database, metrics=metrics)
     app[CONTENT] = ContentService(database=database)
+    app[QUEUES] = QueueService(database=database, redis=parts.redis, metrics=metrics)
+    app[JOBS] = JobService(database=database, metrics=metrics)
 
 
 def _publish_audit(app: web.Application, parts: Parts) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from ops.errors import Kind, Unavailable
+from ops.errors import Unavailable
 from ops.logging import get_logger
 from storage.actor import Actor, ActorKind
 from storage.backlog import Backlog, Chosen
@@ -25,10 +25,6 @@ _ENOUGH = 1_000
 _FIRST = UUID(int=0)
 
 _log = get_logger()
-
-
-class QueueFull(Unavailable, kind=Kind.UNAVAILABLE, code="SERVICE_UNAVAILABLE"):
-    """A queue has enough to do; the order goes on when it has less."""
 
 
 class TakenOver(Exception):  # noqa: N818 - read as a sentence where it is raised
@@ -89,7 +85,7 @@ _REPLAY = _Deed(
 
 @actor(RetryJobs)
 async def retry_jobs(job: RetryJobs, promise: Promise, tools: Tools) -> None:
-    """Retry a selection; raise QueueFull, which has it go on a second later."""
+    """Retry a selection; raise Unavailable, which has it go on a second later."""
     await _Order(job, promise, tools).carry_out(_RETRY)
 
 
@@ -101,7 +97,7 @@ async def discard_jobs(job: DiscardJobs, promise: Promise, tools: Tools) -> None
 
 @actor(ReplayJobs)
 async def replay_jobs(job: ReplayJobs, promise: Promise, tools: Tools) -> None:
-    """Replay a selection; raise QueueFull, which has it go on a second later."""
+    """Replay a selection; raise Unavailable, which has it go on a second later."""
     await _Order(job, promise, tools).carry_out(_REPLAY)
 
 
@@ -173,7 +169,7 @@ class _Order:
 
 
 async def _check_room(storage: Storage, chosen: Sequence[Chosen]) -> None:
-    """Raise QueueFull, which rolls the batch back before anything was done."""
+    """Raise Unavailable, which rolls the batch back before anything was done."""
     names = sorted({job.queue for job in chosen})
     if full := await storage.backlog.crowded(names, limit=_ENOUGH):
-        raise QueueFull(f"{', '.join(full)}: more than {_ENOUGH:,} jobs are due; waiting")
+        raise Unavailable(f"{', '.join(full)}: more than {_ENOUGH:,} jobs are due; waiting")
