@@ -13,7 +13,9 @@ import aiohttp
 from tests.chaos.storm.ledger import Attempt, Deed, Ending, Ledger
 
 _PAUSE = 0.25
-_TIMEOUT = aiohttp.ClientTimeout(total=5)
+_SECONDS = 5.0
+# One request in so many is given up at once by its client: a phone that lost its network.
+_GIVEN_UP = 12
 _IN_FLIGHT = "CONFLICT"
 
 
@@ -70,7 +72,7 @@ class Client:
         # A connection used again is one that aiohttp repeats a PUT on, unasked.
         connector = aiohttp.TCPConnector(force_close=True)
         self._session = aiohttp.ClientSession(
-            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), timeout=_TIMEOUT
+            connector=connector, cookie_jar=aiohttp.DummyCookieJar()
         )
 
     async def close(self) -> None:
@@ -86,7 +88,9 @@ class Client:
         self.ledger.begin(deed)
         deadline = time.monotonic() + self._patience
         while True:
-            answer = await self._attempt(deed, ask)
+            hasty = self.chance.randrange(_GIVEN_UP) == 0
+            seconds = self.chance.uniform(0.01, 0.1) if hasty else _SECONDS
+            answer = await self._attempt(deed, ask, seconds)
             if answer and not _is_in_flight(answer):
                 return self._told(deed, answer, also)
             if time.monotonic() > deadline:
@@ -122,11 +126,12 @@ class Client:
             raise Refused(fault)
         return answer
 
-    async def _attempt(self, deed: Deed, ask: Ask) -> Answer | None:
+    async def _attempt(self, deed: Deed, ask: Ask, seconds: float = _SECONDS) -> Answer | None:
         url = self.chance.choice(self._urls)
         attempt = self.ledger.attempt(deed, url)
         try:
-            answer = await self._asked(url, ask, attempt)
+            async with asyncio.timeout(seconds):
+                answer = await self._asked(url, ask, attempt)
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
             attempt.answer = type(error).__name__
             return None
