@@ -77,8 +77,10 @@ async def test_what_is_missing_is_named_one_line_each_and_ends_with_1(
         ("UPDATE outbox SET run_until = now() + interval '9 seconds', holder = id", 0),
         ("INSERT INTO queue_pauses (queue, until, reason) VALUES ('emails', now(), 'away')", 0),
         (
-            ("INSERT INTO outbox (id, queue, name, body, state, finished_at)"
-            " VALUES (gen_random_uuid(), 'emails', 'x', '{}', 'done', now())"),
+            (
+                "INSERT INTO outbox (id, queue, name, body, state, finished_at)"
+                " VALUES (gen_random_uuid(), 'emails', 'x', '{}', 'done', now())"
+            ),
             0,
         ),
     ],
