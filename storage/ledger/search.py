@@ -54,12 +54,9 @@ SELECT (SELECT min(sequence) FROM audit_ledger), (SELECT max(sequence) FROM audi
     (SELECT id FROM audit_inbox ORDER BY id DESC LIMIT 1)
 """
 
-_PAGE = f"""
-SELECT part.sequence, {", ".join(f"part.{name}" for name in _EVENT.split(", "))},
-    coalesce(part.address, audit_personal.address) AS address, part.id::text AS sort_value
-FROM ({{rows}}) AS part LEFT JOIN audit_personal ON event_id = part.id
-ORDER BY part.id {{direction}}
-"""  # noqa: S608
+# What a page shows of its rows.
+_SHOWN = f"""part.sequence, {", ".join(f"part.{name}" for name in _EVENT.split(", "))},
+    coalesce(part.address, audit_personal.address) AS address, part.id::text AS sort_value"""
 
 _NAMES_OF_EVENT = tuple(item.name for item in fields(AuditEvent))
 
@@ -148,7 +145,11 @@ class _Trail:
             f"SELECT * FROM ({parts}) AS matching ORDER BY id {direction}"  # noqa: S608 - constants
             f" LIMIT {text.value(window.limit + 1)} OFFSET {text.value(offset)}"
         )
-        return _PAGE.format(rows=rows, direction=direction), text.args
+        statement = (
+            f"SELECT {_SHOWN} FROM ({rows}) AS part"  # noqa: S608 - constants
+            f" LEFT JOIN audit_personal ON event_id = part.id ORDER BY part.id {direction}"
+        )
+        return statement, text.args
 
     def count(self, window: Window) -> tuple[str, list[Any]]:
         """Return the statement that counts, and no further than is quick."""
