@@ -34,6 +34,10 @@ FROM outbox LEFT JOIN letters ON letters.id = outbox.id
 LEFT JOIN users ON users.id = letters.user_id
 ORDER BY outbox.id
 """
+_SESSIONS = """
+SELECT users.email, end_reason || ' ' || ended_at AS ended, generation
+FROM sessions JOIN users ON users.id = user_id ORDER BY sessions.id
+"""
 _SLOTS = """
 SELECT task, count(*) AS slots,
     (SELECT count(*) FROM outbox WHERE name = task) AS promises,
@@ -57,6 +61,8 @@ class Found:
     events: dict[str, list[str]]
     promises: list[dict[str, Any]]
     slots: list[dict[str, Any]]
+    # Of each address: the generation of every session, why and when it ended.
+    sessions: dict[str, list[str]]
     # What the database's clock is ahead of the monotonic one.
     ahead: float
 
@@ -80,11 +86,15 @@ async def _look(connection: asyncpg.Connection, monotonic: float) -> Found:
     events: dict[str, list[str]] = defaultdict(list)
     for row in await connection.fetch(_EVENTS):
         events[row["request_id"] or ""].append(row["action"])
+    sessions: dict[str, list[str]] = defaultdict(list)
+    for row in await connection.fetch(_SESSIONS):
+        sessions[row["email"]].append(f"generation {row['generation']}, {row['ended'] or 'live'}")
     now = await connection.fetchval("SELECT extract(epoch FROM clock_timestamp())::float8")
     return Found(
         rows=rows,
         events=events,
         promises=[dict(row) for row in await connection.fetch(_PROMISES)],
         slots=[dict(row) for row in await connection.fetch(_SLOTS)],
+        sessions=sessions,
         ahead=now - monotonic,
     )

@@ -245,16 +245,20 @@ class Person:
         body = {"token": token, "newPassword": chosen}
         ask = Ask(method="POST", path="/auth/reset-password", body=body)
         answer = await self.client.does(deed, ask, also=_SPENT)
-        if answer.status in _SPENT:
-            await self._was_it_spent(deed)
+        opened = await self._was_it_spent(deed) if answer.status in _SPENT else None
         self.ledger.passwords[self.email] = [chosen]
         for login in self.logins:
             login.is_live = False
         self.ledger.logins += self.logins
         self.logins.clear()
+        if opened:
+            self._signed_in(opened)
 
-    async def _was_it_spent(self, deed: Deed) -> None:
-        """See whether a reset was done whose answer was lost; raise Doubtful if it was not."""
+    async def _was_it_spent(self, deed: Deed) -> dict[str, Any]:
+        """See whether a reset was done whose answer was lost, return what a sign-in gives then.
+
+        Raises Doubtful if it was not.
+        """
         if len(deed.attempts) == 1:
             self.ledger.faults.append(f"a new letter of {self.email} was worth nothing")
         login = Deed("login", self.email, ("session.opened",))
@@ -264,5 +268,4 @@ class Person:
         if answer.status in _GONE:
             raise Doubtful(deed.what)
         deed.acknowledged = True
-        token = answer.data["refreshToken"], answer.data["accessToken"]
-        self.ledger.logins.append(Login(self.email, *token))
+        return dict(answer.data)

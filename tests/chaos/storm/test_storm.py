@@ -134,6 +134,6 @@ async def _judged(storm: Storm, sink: MoodySink, ledger: Ledger) -> tuple[list[F
     findings += judge.copies_have_their_kill(found, sink.arrived, storm.accidents)
     findings += judge.slots_were_kept(found)
     asking = Client(storm.installation.urls, Ledger("judge"), chance=random.Random(0), patience=10)
-    findings += await sessions_are_as_told(asking, ledger, most=MOST)
+    findings += await sessions_are_as_told(asking, ledger, found, most=MOST)
     await asking.close()
     return findings, found
