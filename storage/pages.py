@@ -14,9 +14,6 @@ from storage import words
 
 T = TypeVar("T")
 
-# For walks in several statements of one transaction; `fetch_planned` does it for one.
-PLAN_FOR_VALUES = "SET LOCAL plan_cache_mode = force_custom_plan"
-
 # Rows are counted up to here; beyond, a total is a lower bound.
 COUNTED = 10_000
 # What matches a filter or a search is found less quickly than what is merely next; what matches

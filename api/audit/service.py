@@ -41,7 +41,7 @@ class AuditService:
 
     async def page(self, window: Window, call: Call) -> Page[AuditEvent]:
         """Search; the search itself is an event that the same search does not find."""
-        async with self._database.transaction(call.actor) as storage:
+        async with self._database.reading(call.actor) as storage:
             page = await storage.trail.page(window)
             await storage.audit.note(
                 "audit.searched", count=len(page.items), filters=_narrowed(window)
@@ -50,7 +50,7 @@ class AuditService:
 
     async def get(self, event_id: UUID, call: Call) -> AuditRecord:
         """Return an event with its place in the chain; raise EventNotFound."""
-        async with self._database.transaction(call.actor) as storage:
+        async with self._database.reading(call.actor) as storage:
             record = await storage.trail.by_id(event_id)
             await storage.audit.note("audit.read", subject=record.subject_id, event=str(event_id))
         return record

@@ -67,7 +67,7 @@ class QueueService:
 
     async def messages(self, window: Window) -> Page[QuarantinedMessage]:
         """List messages in quarantine."""
-        async with self._database.transaction() as storage:
+        async with self._database.reading() as storage:
             return await storage.quarantine.page(window)
 
     async def delete_message(self, message_id: UUID, call: Call) -> None:
@@ -109,7 +109,7 @@ class JobService:
 
     async def page(self, window: Window) -> Page[JobSummary]:
         """List jobs."""
-        async with self._database.transaction() as storage:
+        async with self._database.reading() as storage:
             return await storage.backlog.page(window)
 
     async def get(self, job_id: UUID) -> JobDetails:

@@ -21,7 +21,7 @@ from storage.backlog.records import (
     Selection,
 )
 from storage.jobs import queues
-from storage.pages import PLAN_FOR_VALUES, Page, Window, fetch_page
+from storage.pages import Page, Window, fetch_page, fetch_planned
 
 BY_ID = f"""
 SELECT {COLUMNS}, outbox.body, letters.state AS letter_state, letters.answer AS letter_answer
@@ -218,13 +218,13 @@ class Backlog:
         return len(rows)
 
     async def matched(self, selection: Selection) -> int:
-        """Count the jobs of a selection; needs a transaction."""
-        await self._connection.execute(PLAN_FOR_VALUES)
+        """Count the jobs of a selection."""
         statement = COUNT_CHOSEN[selection.state]
-        return int(await self._connection.fetchval(statement, *_facts(selection)))
+        [row] = await fetch_planned(self._connection, statement, _facts(selection))
+        return int(row["count"])
 
     async def choose(self, selection: Selection, *, after: UUID, limit: int) -> list[Chosen]:
-        """Return jobs of a selection by id, from behind `after` on; needs a transaction."""
+        """Return jobs of a selection by id, from behind `after` on."""
         return await self._chosen(CHOOSE, selection, after, limit)
 
     async def choose_free(self, selection: Selection, *, after: UUID, limit: int) -> list[Chosen]:
@@ -245,10 +245,8 @@ class Backlog:
     async def _chosen(
         self, statements: Mapping[JobState, str], selection: Selection, after: UUID, limit: int
     ) -> list[Chosen]:
-        await self._connection.execute(PLAN_FOR_VALUES)
-        rows = await self._connection.fetch(
-            statements[selection.state], *_facts(selection), after, limit
-        )
+        facts = (*_facts(selection), after, limit)
+        rows = await fetch_planned(self._connection, statements[selection.state], facts)
         return [Chosen(row["id"], row["queue"]) for row in rows]
 
 

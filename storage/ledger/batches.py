@@ -22,10 +22,10 @@ _BEGINNING = Place(0, datetime.min.replace(tzinfo=UTC), UUID(int=0))
 async def batches(database: Database, window: Window) -> Batches:
     """Give what matches and is there now: the chain in its order; with `sealed` false what waits.
 
-    Rows carry what it takes to hash them again. Each batch is a transaction of its own. An event
+    Rows carry what it takes to hash them again. Each batch is read by itself. An event
     that waits and is sealed meanwhile is left out.
     """
-    async with database.transaction() as storage:
+    async with database.reading() as storage:
         ends = await storage.trail.ends()
     walk = _waiting if window.filters.get("sealed") is False else _sealed
     async with aclosing(walk(database, window, ends)) as found:
@@ -39,7 +39,7 @@ async def _sealed(database: Database, window: Window, ends: Ends) -> Batches:
     after = Place(ends.first - 1, _BEGINNING.sealed_at, _BEGINNING.id)
     while after.sequence < ends.last:
         through = min(after.sequence + _STRIDE, ends.last)
-        async with database.transaction() as storage:
+        async with database.reading() as storage:
             rows = await storage.trail.sealed_batch(window, after, through=through, limit=_BATCH)
         if rows:
             yield rows
@@ -52,7 +52,7 @@ async def _sealed(database: Database, window: Window, ends: Ends) -> Batches:
 async def _waiting(database: Database, window: Window, ends: Ends) -> Batches:
     after = _BEGINNING
     while ends.newest is not None:
-        async with database.transaction() as storage:
+        async with database.reading() as storage:
             rows = await storage.trail.waiting_batch(
                 window, after, through=ends.newest, limit=_BATCH
             )

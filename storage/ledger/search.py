@@ -15,7 +15,7 @@ import orjson
 
 from storage.ledger.chain import sealed_of
 from storage.ledger.records import Actions, AuditEvent, AuditRecord, ChainLink, EventNotFound
-from storage.pages import COUNTED, COUNTED_MATCHES, PLAN_FOR_VALUES, Page, Window, fetch_page
+from storage.pages import COUNTED, COUNTED_MATCHES, Page, Window, fetch_page, fetch_planned
 
 _EVENT = "id, action, outcome, actor_kind, actor_id, subject_id, request_id, facts, happened_at"
 # As text: what is hashed again must be what stands there, whatever a reader makes of it.
@@ -86,7 +86,7 @@ class AuditTrail:
         self._connection = connection
 
     async def page(self, window: Window) -> Page[AuditEvent]:
-        """Return a part of the list of events; needs a transaction.
+        """Return a part of the list of events.
 
         Filters: `subject`, `actor`, `action` (an Actions), `outcome`, `address`, `requestId`,
         `actorKind`, `sealed`.
@@ -122,8 +122,7 @@ class AuditTrail:
         return await self._batch(*waiting_batch(window, after, through=through, limit=limit))
 
     async def _batch(self, statement: str, args: list[Any]) -> list[Any]:
-        await self._connection.execute(PLAN_FOR_VALUES)
-        found: list[Any] = await self._connection.fetch(statement, *args)
+        found: list[Any] = await fetch_planned(self._connection, statement, args)
         return found
 
 

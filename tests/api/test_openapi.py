@@ -17,7 +17,9 @@ _CHECKS = (
     "response_schema_conformance,unsupported_method"
 )
 # Endpoints about one's own session would end the very sessions that the run goes on with.
-_PEOPLES_TAGS = ("Users", "Profiles", "Roles", "Teams", "Content", "Audit")
+_PEOPLES_TAGS = (
+    "Users", "Profiles", "Roles", "Teams", "Content", "Audit", "Jobs", "Tasks", "Statistics",
+)  # fmt: skip
 
 
 async def schemathesis(api: aiohttp.ClientSession, folder: Path, *options: str) -> tuple[int, str]:

@@ -2,11 +2,8 @@
 
 import asyncio
 import json
-import os
-import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager, suppress
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +17,7 @@ import time_machine
 from ops.logging import get_logger
 from ops.stack import Addresses, Stack
 from tests.chaos.conftest import House
+from tests.chaos.disks import filled, small_disk, small_home
 from tests.conftest import Serve
 from tests.factories import new_user, register
 from tests.ops.stacks import open_room
@@ -27,63 +25,6 @@ from tests.ops.test_up import Up
 from tests.workers.processes import eventually
 
 _log = get_logger()
-
-MEGABYTE = 1 << 20
-
-
-def _may_mount() -> bool:
-    """Say whether we may mount a file system of limited size here."""
-    return os.geteuid() == 0 and _mount("/mnt", 1) and _unmount("/mnt")
-
-
-def _mount(folder: Path | str, megabytes: int) -> bool:
-    size = f"size={megabytes}m,mode=755"
-    command = ["mount", "-t", "tmpfs", "-o", size, "ostiary-test", str(folder)]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
-
-
-def _unmount(folder: Path | str) -> bool:
-    command = ["umount", "-l", str(folder)]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
-
-
-small_disk = pytest.mark.skipif(
-    not _may_mount(), reason="only root with the right to mount can make a disk that gets full"
-)
-
-
-@contextmanager
-def small_home(folder: Path, megabytes: int) -> Iterator[Path]:
-    """Give a home on a disk of its own, with so many megabytes."""
-    folder.mkdir()
-    assert _mount(folder, megabytes)
-    try:
-        yield folder / "home"
-    finally:
-        _unmount(folder)
-
-
-@contextmanager
-def filled(folder: Path, left: int = 0) -> Iterator[Callable[[], None]]:
-    """Fill the disk of a folder up to `left` bytes; give a function that fills it once more."""
-    ballast = folder / "ballast"
-
-    def fill() -> None:
-        with ballast.open("ab", buffering=0) as file:
-            for size in (MEGABYTE, 4_096):
-                try:
-                    while True:
-                        file.write(b"\0" * size)
-                except OSError:
-                    continue
-            if left:
-                file.truncate(max(file.tell() - left, 0))
-
-    fill()
-    try:
-        yield fill
-    finally:
-        ballast.unlink()
 
 
 class Client:

@@ -14,7 +14,7 @@ from storage.audit import Outcome
 from storage.ledger.batches import batches
 from storage.ledger.records import Actions, EventNotFound
 from storage.ledger.search import Place, _Trail, sealed_batch, waiting_batch
-from storage.pages import PLAN_FOR_VALUES, Cursor, Window
+from storage.pages import Cursor, Window
 from tests.storage.trail import found, generate, note, seal, walked
 from workers.toolbox import Tools
 
@@ -288,7 +288,6 @@ async def test_what_is_rare_is_found_by_an_index_of_its_own(owner: Any, clean: N
     change = owner.transaction()
     await change.start()
     await generate(owner, 20_000)
-    await owner.execute(PLAN_FOR_VALUES)
 
     plans = {}
     for filters, index in INDEXES:
