@@ -121,7 +121,7 @@ async def test_verification_keeps_no_other_request_waiting(
     turns = []
 
     while not asked.done():
-        # Work of this thread alone, and as a share: no machine is slow or busy in only a part of it.
+        # A share of this thread's work: no machine is slow or busy in only a part of it.
         began = time.thread_time()
         await asyncio.sleep(0)
         turns.append(time.thread_time() - began)
