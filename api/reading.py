@@ -75,7 +75,7 @@ async def read_body(request: web.Request, limit: int) -> bytes:
                     raise PayloadTooLarge(f"The body is larger than {limit} bytes.")
     except TimeoutError as error:
         raise TooSlow from error
-    except web.RequestPayloadError as error:
+    except (web.RequestPayloadError, ConnectionError) as error:  # the latter: the client hung up
         raise BadRequest("The body ended too early or is framed wrongly.") from error
     body = bytes(chunks)
     request._read_bytes = body  # noqa: SLF001 - what `request.read()` keeps, for `request.post()`

@@ -14,7 +14,8 @@ from storage.jobs import queues
 from workers import desk, status
 from workers.serve import serve
 
-_THREADS = 4
+# They share one event loop: what comes together is claimed, and settled, together.
+_THREADS = 16
 _COMMANDS = ("status", "jobs")
 
 

@@ -129,8 +129,8 @@ class Broker(RedisBroker):
         ]
         found: Any = self._pick_up(keys=[self.namespace], args=arguments)
         return [
-            Fetched(names[int(number) - 1], raw)
-            for number, raw in zip(found[::2], found[1::2], strict=True)
+            Fetched(names[int(number) - 1], message_id, raw)
+            for number, message_id, raw in zip(*[iter(found)] * 3, strict=True)
         ]
 
     def give_back(self, queue: str) -> None:
@@ -140,21 +140,15 @@ class Broker(RedisBroker):
         for name in names:
             pipeline.smembers(self._acks(name))
         flight = self.in_flight[queue]
-        ours = {*flight.lanes, *(message_id for _, message_id in flight.over)}
+        ours = {key.encode() for key in (*flight.lanes, *(key for _, key in flight.over))}
         for name, held in zip(names, pipeline.execute(), strict=True):
-            if left := {key.decode() for key in held} - ours:
+            if left := set(held) - ours:
                 self.do_requeue(name, *left)
 
-    def drop(self, name: str, raw: bytes) -> None:
-        """Take a message out of Redis that we fetched but cannot read, known by its bytes only."""
-        held: Any = list(self.client.smembers(self._acks(name)))
-        if not held:
-            return
-        stored = self.client.hmget(f"{self.namespace}:{name}.msgs", held)
-        gone = [key for key, data in zip(held, stored, strict=True) if data in {None, raw}]
-        if gone:
-            self.client.hdel(f"{self.namespace}:{name}.msgs", *gone)
-            self.client.srem(self._acks(name), *gone)
+    def drop(self, fetched: Fetched) -> None:
+        """Take a message that we fetched and cannot read out of Redis."""
+        self.client.hdel(f"{self.namespace}:{fetched.lane}.msgs", fetched.id)
+        self.client.srem(self._acks(fetched.lane), fetched.id)
 
     def _acks(self, name: str) -> str:
         return f"{self.namespace}:__acks__.{self.broker_id}.{name}"

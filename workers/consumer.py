@@ -123,11 +123,11 @@ class BlockingConsumer(Consumer):
     def _readable(self, fetched: Fetched) -> MessageProxy | None:
         raw = fetched.raw
         if raw is None:  # a repeated offer that was already worked off
-            self._broker.drop(fetched.lane, b"")
+            self._broker.drop(fetched)
             return None
-        wrong = _what_is_wrong(self._queue, raw, self._broker.actors)
+        wrong = _what_is_wrong(self._queue, fetched, self._broker.actors)
         if wrong:
-            self._put_away(fetched.lane, raw, wrong)
+            self._put_away(fetched, raw, wrong)
             return None
         message = MessageProxy(Message.decode(raw))
         if message.message_id in self._flight.lanes:  # a second copy of what runs here
@@ -135,14 +135,15 @@ class BlockingConsumer(Consumer):
         self._flight.begin(message.message_id, fetched.lane)
         return message
 
-    def _put_away(self, lane: str, raw: bytes, wrong: str) -> None:
+    def _put_away(self, fetched: Fetched, raw: bytes, wrong: str) -> None:
         _log.error("message quarantined", queue=self._queue, reason=wrong, bytes=len(raw))
         if self._broker.quarantined:
             self._broker.quarantined(self._queue, wrong, raw)
-        self._broker.drop(lane, raw)
+        self._broker.drop(fetched)
 
 
-def _what_is_wrong(queue: str, raw: bytes, actors: Collection[str]) -> str | None:
+def _what_is_wrong(queue: str, fetched: Fetched, actors: Collection[str]) -> str | None:
+    raw = fetched.raw or b""
     if len(raw) > _MAX_MESSAGE_BYTES:
         return f"larger than {_MAX_MESSAGE_BYTES} bytes"
     try:
@@ -156,7 +157,7 @@ def _what_is_wrong(queue: str, raw: bytes, actors: Collection[str]) -> str | Non
             args=(),
             kwargs={"promise_id": message.message_id},
             options={"redis_message_id": message.message_id},
-            message_id=str(UUID(message.message_id)),
+            message_id=str(UUID(fetched.id.decode())),
             message_timestamp=message.message_timestamp,
         )
         if not made_by_relay:

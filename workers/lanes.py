@@ -25,9 +25,10 @@ def lanes(queue: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A message as it came out of a lane; None when nothing lies behind its id."""
+    """A message as it came out of a lane under its id; None when nothing lies behind that."""
 
     lane: str
+    id: bytes
     raw: bytes | None
 
 

@@ -4,7 +4,7 @@
 -- KEYS: namespace
 -- ARGV: now and the oldest heartbeat of the living (ms), worker id, how many messages to fetch,
 --       how many were fetched before, three lanes (urgent first), then pairs of lane and message id
--- Returns pairs of a lane's number and a message.
+-- Returns a lane's number, an id and its message for each.
 local namespace = KEYS[1]
 local worker, room, turn = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local lanes = { ARGV[6], ARGV[7], ARGV[8] }
@@ -32,10 +32,9 @@ for _, dead in ipairs(redis.call("zrangebyscore", heartbeats, 0, ARGV[2])) do
         end
         redis.call("del", acks(dead, lane))
     end
-    if not next(redis.call("keys", namespace .. ":__acks__." .. dead .. "*")) then
-        redis.call("zrem", heartbeats, dead)
-    end
 end
+-- By then every queue's workers have looked. What nobody took back the relay recalls anyway.
+redis.call("zremrangebyscore", heartbeats, 0, ARGV[1] - 3600000)
 
 -- Of ten messages eight begin with the urgent lane, one with the ordinary and one with bulk, so
 -- that no lane starves; an empty lane gives its turn to the next.
@@ -51,7 +50,9 @@ for i = 1, room do
     end
     if not id then break end
     redis.call("sadd", acks(worker, lanes[lane]), id)
+    redis.call("expire", acks(worker, lanes[lane]), 86400)
     fetched[#fetched + 1] = lane
+    fetched[#fetched + 1] = id
     fetched[#fetched + 1] = redis.call("hget", namespace .. ":" .. lanes[lane] .. ".msgs", id)
 end
 return fetched

@@ -1,13 +1,11 @@
-"""What the audit ledger costs: noting, sealing, verifying; events a second."""
+"""What the audit ledger costs: noting, sealing, verifying; and how soon what is noted is sealed."""
 
-import argparse
 import asyncio
 import resource
-import sys
 import time
+from argparse import Namespace
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from functools import partial
+from typing import Any
 
 from ops.ids import new_id
 from ops.metrics import Metrics
@@ -15,10 +13,15 @@ from ops.settings import load
 from storage.actor import Actor, ActorKind
 from storage.database import Database
 from storage.ledger.verify import verify
+from tests.bench.report import about, table
 from tests.timing import server
+from tests.workers.processes import eventually, starting
 
 _WRITERS = 8
-_BATCHES = (500, 2_000, 5_000)
+_EVENTS = 60_000
+_NOTED = 3_000
+# The sealing worker's.
+_BATCH = 2_000
 _FILL = """
 INSERT INTO audit_inbox (id, action, outcome, actor_kind, actor_id, subject_id, address,
     request_id, facts, happened_at)
@@ -27,23 +30,17 @@ SELECT gen_random_uuid(), 'user.changed', 'success', 'user', gen_random_uuid(),
     jsonb_build_object('fields', 'firstName,lastName', 'number', number), now()
 FROM generate_series(1, $1::bigint) AS number
 """
+_LAG = """
+SELECT percentile_cont(ARRAY[0.5, 0.99, 1.0]) WITHIN GROUP (
+    ORDER BY extract(epoch FROM created_at - happened_at))
+FROM audit_ledger WHERE action = $1
+"""
+_ACTOR = Actor(kind=ActorKind.USER, id=new_id(), address="203.0.113.9", request_id="req_1")
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One figure: what was measured, and how much of it."""
-
-    what: str
-    amount: float
-    unit: str = "/s"
-
-    def __str__(self) -> str:
-        """Return it as a row of a table."""
-        return f"| {self.what} | {self.amount:,.0f}{self.unit} |"
-
-
-async def figures(count: int) -> list[Figure]:
-    """Note, seal and verify so many events on servers of its own."""
+async def ledger(_: Namespace) -> str:
+    """Note, seal and verify on servers of its own; then let relay and worker seal."""
+    rows: list[tuple[str, str, str]] = []
     with server.stack() as environ:
         settings = load(environ)
         async with server.owning(environ) as owner:
@@ -53,32 +50,63 @@ async def figures(count: int) -> list[Figure]:
                 metrics=Metrics(),
                 name="bench",
             )
-            found = [await _rate("notes, a transaction each", _noting(database, count // 20))]
-            await _sealed(database, 2_000)
-            for batch in _BATCHES:
-                await owner.execute(_FILL, count)
-                what = f"events sealed, {batch:,} a batch"
-                found.append(await _rate(what, partial(_sealed, database, batch)))
+            noted = await _rate(_noting(database, _NOTED))
+            rows.append((f"notes a second, a commit each, {_WRITERS} at once", noted, ""))
+            await owner.execute(_FILL, _EVENTS)
+            sealed = await _rate(lambda: _sealed(database))
+            rows.append((f"events sealed a second, {_BATCH:,} a batch", sealed, ""))
             before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-            async def verified() -> int:
-                verdict = await verify(database, settings.keyring)
-                assert verdict.valid, verdict
-                return verdict.checked
-
-            found.append(await _rate("rows verified", verified))
-            grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-            found.append(Figure("verifying all rows makes the process grow by", grown, " KiB"))
+            verified = await _rate(lambda: _verified(database, settings))
+            grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+            rows.append(("rows verified a second", verified, ""))
+            rows.append(("verifying makes the process grow by, MB", f"{grown:.1f}", ""))
+            with starting(environ) as begin:
+                await begin("workers", "--queues", "audit", ready="working")
+                await begin("workers.relay", ready="relaying")
+                rows += await _lags(database, owner)
             await database.close()
-    return found
+    return about(f"{_EVENTS:,} events; lag: 60 s at each pace, from the event to its row") + table(
+        rows
+    )
+
+
+async def _lags(database: Database, owner: Any) -> list[tuple[str, str, str]]:
+    rows = []
+    for pace in (1, 500):
+        action = f"bench.noted_{pace}"
+        await _noted_at(database, action, pace)
+        await eventually(lambda: _is_empty(owner), 60)
+        p50, p99, longest = await owner.fetchval(_LAG, action)
+        figures = f"{p50:.2f} / {p99:.2f} / {longest:.2f}"
+        rows.append((f"seal lag at {pace} events a second, s: p50 / p99 / longest", figures, ""))
+    return rows
+
+
+async def _noted_at(database: Database, action: str, pace: int) -> None:
+    """Note so many events a second for a minute, ten times a second at most."""
+    begun, done = time.monotonic(), 0
+    while (spent := time.monotonic() - begun) < 60:
+        async with database.transaction(_ACTOR) as storage:
+            for _ in range(int(spent * pace) - done):
+                await storage.audit.note(action, subject=new_id())
+        done = max(done, int(spent * pace))
+        await asyncio.sleep(0.1)
+
+
+async def _is_empty(owner: Any) -> bool:
+    return not await owner.fetchval("SELECT count(*) FROM audit_inbox")
+
+
+async def _verified(database: Database, settings: Any) -> int:
+    verdict = await verify(database, settings.keyring)
+    assert verdict.valid, verdict
+    return verdict.checked
 
 
 def _noting(database: Database, count: int) -> Callable[[], Awaitable[int]]:
-    actor = Actor(kind=ActorKind.USER, id=new_id(), address="203.0.113.9", request_id="req_1")
-
     async def write() -> None:
         for number in range(count // _WRITERS):
-            async with database.transaction(actor) as storage:
+            async with database.transaction(_ACTOR) as storage:
                 await storage.audit.note("user.changed", subject=new_id(), number=number)
 
     async def work() -> int:
@@ -88,28 +116,16 @@ def _noting(database: Database, count: int) -> Callable[[], Awaitable[int]]:
     return work
 
 
-async def _sealed(database: Database, batch: int) -> int:
-    total, sealed = 0, batch
-    while sealed == batch:
+async def _sealed(database: Database) -> int:
+    total, sealed = 0, _BATCH
+    while sealed == _BATCH:
         async with database.transaction() as storage:
-            sealed = await storage.ledger.seal(limit=batch)
+            sealed = await storage.ledger.seal(limit=_BATCH)
         total += sealed
     return total
 
 
-async def _rate(what: str, work: Callable[[], Awaitable[int]]) -> Figure:
+async def _rate(work: Callable[[], Awaitable[int]]) -> str:
     started = time.perf_counter()
     done = await work()
-    return Figure(what, done / (time.perf_counter() - started))
-
-
-def main() -> None:
-    """Measure and print: `python -m tests.bench.ledger`."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=60_000, help="how many (60,000)")
-    found = asyncio.run(figures(parser.parse_args().events))
-    sys.stdout.write("".join(f"{figure}\n" for figure in found))
-
-
-if __name__ == "__main__":
-    main()
+    return f"{done / (time.perf_counter() - started):,.0f}"

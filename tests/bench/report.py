@@ -74,7 +74,7 @@ def lists(  # noqa: PLR0913 - the parts of one section
         " them\n"
         f"- {users:,} users of `python -m storage seed`, {rounds} calls a case, one after the"
         " other, the cases in turn; milliseconds\n"
-        "- the repository: BEGIN, the statements, COMMIT; HTTP: one web process, one connection,"
+        "- the repository: its statements alone; HTTP: one web process, one connection,"
         " an admin's token, each list written to the audit inbox"
     )
     parts = [

@@ -27,6 +27,8 @@ from workers.letters import Letters
 from workers.mailer import FolderMailer
 from workers.toolbox import Tools
 
+# Letters that leave at once.
+AT_ONCE = 4
 ROUNDS = range(int(os.environ.get("CHAOS_ROUNDS", "1")))
 
 
@@ -42,7 +44,7 @@ class House:
 
     async def worker(self) -> Running:
         """Start one more worker of letters."""
-        queues = ("--queues", "emails")
+        queues = ("--queues", "emails", "--threads", str(AT_ONCE))
         return await self.start("workers", *queues, ready="working", SMTP_URL=self.sink.url)
 
     async def relay(self) -> Running:

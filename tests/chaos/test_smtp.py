@@ -6,7 +6,7 @@ import time
 import pytest
 
 from ops.logging import get_logger
-from tests.chaos.conftest import ROUNDS, House
+from tests.chaos.conftest import AT_ONCE, ROUNDS, House
 from tests.chaos.pair import percentile
 from tests.workers.moody import Fault, Moody, Stage, moody
 from tests.workers.processes import eventually
@@ -27,8 +27,6 @@ MORE = [
     *((stage, Fault.HANGS) for stage in (Stage.EHLO, Stage.MAIL, Stage.RCPT, Stage.DATA)),
     *((Stage.DATA, fault) for fault in (Fault.TRICKLES, Fault.ENDLESS, Fault.NUMBERS)),
 ]
-# As many letters leave at once as a worker has threads.
-AT_ONCE = 4
 PEOPLE = 16
 
 
@@ -86,7 +84,7 @@ async def test_letters_wait_for_their_server_and_leave_oldest_first(house: House
 
     arrived = [str(letter["To"].addresses[0].addr_spec) for letter in away.letters]
     assert sorted(arrived) == sorted(people)
-    assert arrived[0] == people[0]  # the probe; the rest leave on four threads at once
+    assert arrived[0] == people[0]  # the probe; the rest leave four at once
     assert await house.ask("SELECT count(*) FROM queue_pauses") == 0
 
 

@@ -94,3 +94,31 @@ async def test_what_is_ancient_done_already_or_promised_for_later_has_no_effect(
     await eventually(nothing_is_left)
     assert not {f"<{done}@localhost>", f"<{later}@localhost>"} & {*sink.ids}
     assert not worker.gone
+
+
+async def test_a_message_under_a_strange_id_is_put_away_for_good(  # noqa: PLR0913, PLR0917
+    start: Start, welcome: Welcome, broker: Broker, tools: Tools, sink: Sink, owner: Any
+) -> None:
+    worker = await start("workers", "--queues", "emails", ready="working", SMTP_URL=sink.url)
+    other, good = await welcome(), await welcome()
+    await owner.execute(
+        "UPDATE outbox SET state = 'done', finished_at = now() WHERE id = $1", other
+    )
+    for strange in (b"another", b"\xff\xfe", str(good).encode()):
+        broker.client.hset(f"{QUEUE}.msgs", strange, message(other))
+        broker.client.rpush(QUEUE, strange)
+
+    async def put_away() -> bool:
+        count = await owner.fetchval("SELECT count(*) FROM quarantine")
+        assert count <= 3
+        return bool(count == 3 and not broker.client.exists(QUEUE, f"{QUEUE}.msgs"))
+
+    await eventually(put_away, 10)
+    await Relay(tools, broker).relay_once()
+
+    async def delivered() -> bool:
+        return f"<{good}@localhost>" in sink.ids
+
+    await eventually(delivered, 10)
+    assert f"<{other}@localhost>" not in sink.ids
+    assert not worker.gone

@@ -103,7 +103,14 @@ async def test_real_processes_say_what_they_work_on_and_leave_when_they_stop(
     start: Start, tools: Tools
 ) -> None:
     worker = await start(
-        "workers", "--queues", "emails", "passwords", ready="working", OSTIARY_PROCESS="mail.1"
+        "workers",
+        "--queues",
+        "emails",
+        "passwords",
+        "--threads",
+        "5",
+        ready="working",
+        OSTIARY_PROCESS="mail.1",
     )
 
     async def heard() -> list[Process]:
@@ -111,7 +118,7 @@ async def test_real_processes_say_what_they_work_on_and_leave_when_they_stop(
 
     await eventually(heard)
     [process] = await heard()
-    assert (process.name, process.kind, process.threads) == ("mail.1", "mail", 4)
+    assert (process.name, process.kind, process.threads) == ("mail.1", "mail", 5)
     assert tuple(process.queues) == ("emails", "passwords")
     assert process.pid == worker.process.pid
     assert worker.stop() == 0
