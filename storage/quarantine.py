@@ -15,8 +15,6 @@ ADD = "INSERT INTO quarantine (id, queue, reason, size, head) VALUES ($1, $2, $3
 
 REMOVE = "DELETE FROM quarantine WHERE id = $1 RETURNING queue"
 
-PURGE = "DELETE FROM quarantine WHERE created_at < now() - make_interval(days => $1)"
-
 LIST = Listing(
     select="""
 SELECT quarantine.id, quarantine.queue, quarantine.reason, quarantine.size, quarantine.head,
@@ -72,7 +70,3 @@ class Quarantine:
         if queue is None:
             raise MessageNotFound
         return queue
-
-    async def purge(self, *, days: int) -> None:
-        """Delete messages older than `days`."""
-        await self._connection.execute(PURGE, days)

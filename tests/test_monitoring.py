@@ -122,12 +122,12 @@ def test_every_runbook_belongs_to_an_alert() -> None:
     assert written == {alert["alert"] for alert in _alerts()}
 
 
-def test_every_alert_fires_once_and_stays_quiet_once() -> None:
+def test_every_alert_fires_and_stays_quiet() -> None:
     cases = [case for test in _load(CASES)["tests"] for case in test["alert_rule_test"]]
 
     for alert in (alert["alert"] for alert in _alerts()):
         mine = [bool(case["exp_alerts"]) for case in cases if case["alertname"] == alert]
-        assert sorted(mine) == [False, True], alert
+        assert {*mine} == {False, True}, alert
 
 
 def test_rules_configuration_and_cases_pass_promtool_where_it_is_installed() -> None:

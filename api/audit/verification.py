@@ -73,6 +73,7 @@ class Verification:
         if self._running:
             self._running.cancel()
             await asyncio.wait([self._running])
+        self._running = None
 
     async def _run(self) -> Result:
         started = time.monotonic()

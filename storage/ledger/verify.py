@@ -16,7 +16,7 @@ from storage.database import Database
 from storage.ledger.checkpoints import Checkpoint, Notary
 from storage.ledger.walk import BrokenError, Walk
 
-_BATCH = 5_000
+_BATCH = 1_000
 # Rows between two breaths, some five milliseconds of hashing: others wait on the same loop.
 _BREATH = 500
 # Before the first sequence that a table can hold: by force, rows can be numbered below 1.

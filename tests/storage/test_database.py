@@ -249,6 +249,6 @@ async def test_a_promise_for_later_is_not_due_and_a_purge_spares_what_is_not_don
 
     async with database.reading() as storage:
         due = await storage.outbox.claim_due(10)
-        assert await storage.outbox.purge(days=0, limit=10) == 0
+        assert await storage.history.purge_done(seconds=0, limit=10) == 0
 
     assert [item.id for item in due] == [now]

@@ -5,6 +5,7 @@ import json
 import random
 from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -109,8 +110,10 @@ async def test_two_rows_that_changed_places_are_named(
 async def rehash(owner: Any, sequence: int) -> None:
     """Make a row's hash fit what it says now, as somebody would who knows how we do it."""
     row = await owner.fetchrow("SELECT * FROM audit_ledger WHERE sequence = $1", sequence)
-    facts = {name: row[name] for name in Sealed.__slots__} | {"facts": json.loads(row["facts"])}
-    fitting = Sealed(**facts).hash
+    values = {name: row[name] for name in Sealed.__slots__} | {"facts": json.loads(row["facts"])}
+    # Plain ids of those that asyncpg makes.
+    plain = {name: UUID(str(it)) if isinstance(it, UUID) else it for name, it in values.items()}
+    fitting = Sealed(**plain).hash
     await owner.execute("UPDATE audit_ledger SET hash = $2 WHERE sequence = $1", sequence, fitting)
 
 
