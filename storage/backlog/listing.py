@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from storage.backlog.records import JobState
 from storage.pages import Listing
 
-# What a row is shown as. A lease that ran out is nobody's work any more.
+# What a row is shown as. A lease that ran out is nobody's work any more. What was retried while
+# this transaction waited for it is due: by the clock, not by when the transaction began.
 SHOWN = """
 CASE WHEN outbox.state NOT IN ('pending', 'handed_over') THEN outbox.state
     WHEN outbox.run_until > now() THEN 'running'
-    WHEN outbox.state = 'pending' AND outbox.available_at > now() THEN 'delayed'
+    WHEN outbox.state = 'pending' AND outbox.available_at > clock_timestamp() THEN 'delayed'
     ELSE outbox.state END
 """
 

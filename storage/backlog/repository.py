@@ -72,7 +72,8 @@ UPDATE outbox SET state = 'pending', available_at = now(), attempts = 0, crashes
     updated_at = now()
 WHERE id = ANY($1::uuid[]) AND (
     state IN ('dead', 'discarded')
-    OR state = 'pending' AND available_at > now() AND (run_until IS NULL OR run_until <= now())
+    OR state = 'pending' AND available_at > clock_timestamp()
+    AND (run_until IS NULL OR run_until <= now())
 )
 RETURNING id
 """

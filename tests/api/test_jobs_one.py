@@ -8,6 +8,7 @@ import pytest
 
 from api.parts import Parts
 from ops.ids import new_id
+from storage.backlog import WrongState, desk
 from storage.jobs import SealAudit
 from tests.api.holders import events, holder
 from tests.api.jobs import STATES, job_in
@@ -125,6 +126,20 @@ async def test_of_many_retries_at_once_one_wins(
 
     assert sorted(status for status, _ in answers) == [200] + [409] * 7
     assert len(await events(owner, "job.retried")) == 1
+
+
+async def test_a_job_retried_since_a_transaction_began_is_due_in_it(
+    owner: Any, parts: Parts
+) -> None:
+    job_id = await job_in(parts, owner, "dead")
+
+    async with parts.database.transaction() as late:
+        assert (await late.backlog.by_id(job_id)).state == "dead"
+        async with parts.database.transaction() as early:
+            await desk.retry(early, job_id)
+
+        with pytest.raises(WrongState):
+            await desk.retry(late, job_id)
 
 
 async def test_a_retry_and_a_discard_at_once_leave_what_the_trail_says_was_last(
