@@ -5,11 +5,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Most tests wait for other processes: three at a time keep two cores busy.
 TEST_PROCESSES ?= 3
+# Slow files first (tests/conftest.py): none of them keeps everybody waiting at the end.
+AT_ONCE := -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+EXAMPLES ?= 100
 CHAOS_ROUNDS ?= 20
 SOAK_MINUTES ?= 30
 INSTALL := ops/install.sh
 
-.PHONY: help up dev test chaos soak lint format doctor key migration docs lock timing seed bench clean
+.PHONY: help up dev test coverage fuzz chaos soak lint format doctor key migration docs lock timing seed bench clean
 
 help: ## Print this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -21,7 +24,13 @@ dev: .venv/.run ## The same, restarting when a file changes
 	@exec $(BIN)/python -m ops up --reload $(PROCESSES)
 
 test: .venv/.dev ## Run all tests (real PostgreSQL, Redis, SMTP, worker processes)
-	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --cov --cov-report=term $(ARGS)
+	@$(BIN)/python -m pytest $(AT_ONCE) $(ARGS)
+
+coverage: .venv/.dev ## Run all tests and tell which lines none of them reached
+	@$(BIN)/python -m pytest $(AT_ONCE) --cov --cov-report=term-missing $(ARGS)
+
+fuzz: .venv/.dev ## Ask many questions made of the OpenAPI document: make fuzz EXAMPLES=100
+	@FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/fuzz -n $(TEST_PROCESSES) $(ARGS)
 
 chaos: .venv/.dev ## Have many accidents (an hour or two): make chaos CHAOS_ROUNDS=10 TESTS=tests/chaos/storm
 	@CHAOS_ROUNDS=$(CHAOS_ROUNDS) $(BIN)/python -m pytest $(or $(TESTS),tests/chaos) $(ARGS)

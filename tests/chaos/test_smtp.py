@@ -32,7 +32,7 @@ PEOPLE = 16
 
 async def _begin(house: House, server: Moody) -> None:
     await house.relay()
-    queues = ("--queues", "emails")
+    queues = ("--queues", "emails", "--threads", str(AT_ONCE))
     await house.start("workers", *queues, ready="working", SMTP_URL=f"{server.url}&timeout=1")
 
 

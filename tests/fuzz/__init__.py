@@ -1,0 +1,1 @@
+"""The OpenAPI document is true: questions made of it are answered as it says, whoever asks."""
