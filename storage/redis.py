@@ -145,10 +145,13 @@ class Redis:
 
     async def hear_revoked(self, heard: Callable[[], None]) -> None:
         """Call `heard` whenever anybody says that something was revoked; never returns."""
+        task = asyncio.current_task()
         while True:
             try:
                 async with self._waiting.pubsub() as channel:
                     await channel.subscribe(REVOKED)
+                    if task and task.cancelling():  # redis-py loses cancellations as it connects
+                        raise asyncio.CancelledError
                     async for _ in channel.listen():
                         heard()
             except (RedisError, OSError, TimeoutError):
