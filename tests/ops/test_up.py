@@ -97,6 +97,16 @@ def up() -> Iterator[Callable[..., Up]]:
                 one.stop(signal.SIGTERM)
 
 
+@pytest.fixture(scope="module")
+def running() -> Iterator[Up]:
+    """Run the whole service for tests that only look at it."""
+    with open_room() as folder:
+        run = Up(folder / "home")
+        run.await_card()
+        yield run
+        run.stop()
+
+
 def gone(processes: list[psutil.Process]) -> bool:
     """Say whether all of them have ended; a zombie has."""
     return not any(map(_lives, processes))
@@ -218,15 +228,12 @@ def test_a_home_that_cannot_be_written_is_told(up: Callable[..., Up], tmp_path: 
     assert "Traceback" not in run.text
 
 
-def test_a_second_start_on_the_same_home_names_the_first(up: Callable[..., Up]) -> None:
-    first = up()
-    first.await_card()
-
-    second = up()
+def test_a_second_start_on_the_same_home_names_the_first(running: Up) -> None:
+    second = Up(running.home)
 
     assert second.process.wait(30) == 1
-    assert str(first.process.pid) in second.text
-    assert first.ask("/health")["success"] is True
+    assert str(running.process.pid) in second.text
+    assert running.ask("/health")["success"] is True
 
 
 def test_databases_of_one_s_own_need_keys_and_are_waited_for(up: Callable[..., Up]) -> None:
@@ -238,15 +245,13 @@ def test_databases_of_one_s_own_need_keys_and_are_waited_for(up: Callable[..., U
     assert "SECRET_KEYS: required" in without_keys.text
 
 
-def test_doctor_of_a_running_service_finds_nothing_wrong(up: Callable[..., Up]) -> None:
-    run = up()
-    run.await_card()
+def test_doctor_of_a_running_service_finds_nothing_wrong(running: Up) -> None:
     environment = {name: text for name, text in os.environ.items() if name not in _CLEAN}
 
     found = subprocess.run(
         [sys.executable, "-m", "ops", "doctor", "--json"],
         cwd=ROOT,
-        env=environment | {"OSTIARY_HOME": str(run.home), "PORT": str(run.port)},
+        env=environment | {"OSTIARY_HOME": str(running.home), "PORT": str(running.port)},
         capture_output=True,
         text=True,
         timeout=60,
