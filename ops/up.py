@@ -10,8 +10,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -58,15 +58,12 @@ def up(formation: Sequence[str], *, reload: bool = False) -> int:
         grace=_GRACE_SECONDS + settings.drain_seconds,
     )
     try:
-        addresses = stack.start(progress=_say)
-        _keep_addresses(settings, addresses)
-        return _Run(settings, stack, supervisor, started, reload=reload).run()
+        with _told(settings, stack.start(progress=_say)):
+            return _Run(settings, stack, supervisor, started, reload=reload).run()
     except StackError as error:
         raise CannotStart(str(error)) from error
     finally:
         stack.stop()
-        with suppress(OSError):
-            (settings.home / STACK_FILE).unlink()
 
 
 class _Run:
@@ -194,8 +191,9 @@ def _check_port(settings: Settings) -> None:
             ) from error
 
 
-def _keep_addresses(settings: Settings, addresses: Addresses) -> None:
-    """Let every process, and every command of another terminal, find the servers."""
+@contextmanager
+def _told(settings: Settings, addresses: Addresses) -> Iterator[None]:
+    """Let every process, and every command of another terminal, find the servers meanwhile."""
     urls = {
         "DATABASE_URL": addresses.database_url,
         "WORKER_DATABASE_URL": addresses.worker_database_url,
@@ -204,6 +202,11 @@ def _keep_addresses(settings: Settings, addresses: Addresses) -> None:
     }
     lines = [f"{name}={url}\n" for name, url in urls.items() if url]
     write_private(settings.home / STACK_FILE, "".join(lines))
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            (settings.home / STACK_FILE).unlink()
 
 
 def _environment() -> dict[str, str]:

@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from ops.child import Spawn, spawn
+from ops.settings.read import STACK_FILE
 from tests.factories import free_port, free_socket, new_user
 from tests.ops.stacks import ROOT, open_room, wait_until
 
@@ -119,13 +120,20 @@ def _lives(process: psutil.Process) -> bool:
         return False
 
 
-def test_from_nothing_to_a_letter_and_back_to_nothing(up: Callable[..., Up]) -> None:
+def test_from_nothing_to_a_letter_and_back_to_nothing_and_what_was_kept_is_found(
+    up: Callable[..., Up],
+) -> None:
     run = up()
 
     card = run.await_card()
-    told = run.ask("/api/v1/auth/register", new_user(email="ada@example.com"))
+    told = run.ask("/api/v1/auth/register", new_user(email="kept@example.com"))
     mail = run.home / "mail"
     wait_until(lambda: mail.is_dir() and bool(list(mail.glob("*.eml"))), 15)
+    link = re.search(r"http://localhost:\d+/setup\?token=\S+", card)
+    assert link is not None
+    url = link[0].replace("localhost", "127.0.0.1")
+    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310
+        assert b"<form" in answer.read()
     processes = run.tree()
     started = time.monotonic()
     code = run.stop()
@@ -137,22 +145,9 @@ def test_from_nothing_to_a_letter_and_back_to_nothing(up: Callable[..., Up]) -> 
     assert time.monotonic() - started < 10
     assert len(processes) > 8
     wait_until(lambda: gone(processes))
-    assert "ada@example.com" not in run.text.replace(card, "")
+    assert "kept@example.com" not in run.text.replace(card, "")
     assert (run.home.stat().st_mode & 0o777) == 0o700
     assert ((run.home / "keys.env").stat().st_mode & 0o777) == 0o600
-
-
-def test_the_card_s_set_up_link_opens_and_a_second_start_says_what_it_found(
-    up: Callable[..., Up],
-) -> None:
-    first = up()
-    link = re.search(r"http://localhost:\d+/setup\?token=\S+", first.await_card())
-    assert link is not None
-    url = link[0].replace("localhost", "127.0.0.1")
-    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310
-        assert b"<form" in answer.read()
-    first.ask("/api/v1/auth/register", new_user(email="kept@example.com"))
-    first.stop(signal.SIGTERM)
 
     second = up(admin_email="root@example.com", admin_password="Correct-Horse-9")
     card = second.await_card()
@@ -163,12 +158,19 @@ def test_the_card_s_set_up_link_opens_and_a_second_start_says_what_it_found(
     assert second.ask("/api/v1/auth/login", body)["success"] is True
 
 
-def test_a_killed_supervisor_takes_everything_along_and_the_next_start_recovers(
+def test_killed_processes_come_back_and_a_killed_supervisor_takes_them_along(
     up: Callable[..., Up],
 ) -> None:
     first = up()
     first.await_card()
+
+    for name in ("postgres", "valkey-server", "workers.relay"):
+        victims = [one for one in first.tree() if name in " ".join(one.cmdline()[:3])]
+        victims[0].kill()
+        victims[0].wait(10)
+        wait_until(lambda: ready(first.port), 30)
     first.ask("/api/v1/auth/register", new_user(email="kept@example.com"))
+    wait_until(lambda: bool(list((first.home / "mail").glob("*.eml"))), 30)
     processes = first.tree()
 
     first.process.kill()
@@ -179,20 +181,6 @@ def test_a_killed_supervisor_takes_everything_along_and_the_next_start_recovers(
 
     body = {"email": "kept@example.com", "password": "Correct-Horse-9"}
     assert second.ask("/api/v1/auth/login", body)["success"] is True
-
-
-def test_killed_servers_and_processes_come_back_by_themselves(up: Callable[..., Up]) -> None:
-    run = up()
-    run.await_card()
-
-    for name in ("postgres", "valkey-server", "workers.relay"):
-        victims = [one for one in run.tree() if name in " ".join(one.cmdline()[:3])]
-        victims[0].kill()
-        victims[0].wait(10)
-        wait_until(lambda: ready(run.port), 30)
-
-    run.ask("/api/v1/auth/register", new_user())
-    wait_until(lambda: bool(list((run.home / "mail").glob("*.eml"))), 30)
 
 
 def test_what_keeps_it_from_starting_is_one_line_with_the_cure(up: Callable[..., Up]) -> None:
@@ -234,6 +222,7 @@ def test_a_second_start_on_the_same_home_names_the_first(running: Up) -> None:
     assert second.process.wait(30) == 1
     assert str(running.process.pid) in second.text
     assert running.ask("/health")["success"] is True
+    assert (running.home / STACK_FILE).exists()
 
 
 def test_databases_of_one_s_own_need_keys_and_are_waited_for(up: Callable[..., Up]) -> None:
