@@ -61,7 +61,7 @@ class Quarantine:
         )
 
     async def page(self, window: Window) -> Page[QuarantinedMessage]:
-        """Return a part of the list; needs a transaction. Filter: `queue`."""
+        """Return a part of the list; its filter is `queue`."""
         return await fetch_page(self._connection, LIST, window, QuarantinedMessage)
 
     async def remove(self, message_id: UUID) -> str:

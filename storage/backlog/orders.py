@@ -58,7 +58,7 @@ def check(deed: Deed, selection: Selection) -> None:
 async def count(
     storage: Storage, deed: Deed, selection: Selection, *, limit: int | None = None
 ) -> Order:
-    """Return how many jobs an order would be over; needs a transaction. Raises NotSelectable."""
+    """Return how many jobs an order would be over; raise NotSelectable."""
     check(deed, selection)
     matched = await storage.backlog.matched(selection)
     return Order(id=None, matched=matched if limit is None else min(matched, limit))
@@ -86,7 +86,11 @@ async def place(
 
 
 def selection_of(job: OverMany, *, promised: datetime) -> Selection:
-    """Return the selection of an order that was promised at that time."""
+    """Return the selection of an order that was promised at that time.
+
+    What was retried and failed again looks as it did before: an order to retry is over what nobody
+    touched since, so that it ends, and cuts no back-off short that it began itself.
+    """
     before = datetime.fromisoformat(job.before) if job.before else promised
     return Selection(
         state=JobState(job.state),
@@ -95,6 +99,7 @@ def selection_of(job: OverMany, *, promised: datetime) -> Selection:
         error_contains=job.error_contains,
         since=datetime.fromisoformat(job.since) if job.since else None,
         before=min(before, promised),
+        untouched_since=promised if isinstance(job, RetryJobs) else None,
     )
 
 

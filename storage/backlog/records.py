@@ -142,6 +142,8 @@ class Selection:
     since: datetime | None = None
     # What was promised at this moment or later is not meant.
     before: datetime | None = None
+    # What anybody touched at this moment or later is not meant: who waits, fails or is retried.
+    untouched_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

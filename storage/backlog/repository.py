@@ -68,8 +68,7 @@ SELECT queue, created_at AS paused_since, reason AS paused_reason, held FROM que
 # The states are asked for once more: of many, some may have gone on since they were chosen.
 RETRY = """
 UPDATE outbox SET state = 'pending', available_at = now(), attempts = 0, crashes = 0,
-    holder = NULL, run_until = NULL, relay_until = NULL, handed_at = NULL, finished_at = NULL,
-    updated_at = now()
+    holder = NULL, run_until = NULL, handed_at = NULL, finished_at = NULL, updated_at = now()
 WHERE id = ANY($1::uuid[]) AND (
     state IN ('dead', 'discarded')
     OR state = 'pending' AND available_at > clock_timestamp()
@@ -80,7 +79,7 @@ RETURNING id
 
 DISCARD = """
 UPDATE outbox SET state = 'discarded', finished_at = now(), holder = NULL, run_until = NULL,
-    relay_until = NULL, updated_at = now()
+    updated_at = now()
 WHERE id = ANY($1::uuid[]) AND (
     state = 'dead'
     OR state IN ('pending', 'handed_over') AND (run_until IS NULL OR run_until <= now())
@@ -116,6 +115,7 @@ _CHOSEN = """
     AND ($3::text IS NULL OR strpos(lower(last_error), lower($3)) > 0)
     AND ($4::timestamptz IS NULL OR created_at >= $4)
     AND ($5::timestamptz IS NULL OR created_at < $5)
+    AND ($6::timestamptz IS NULL OR updated_at < $6)
     AND name NOT IN ('maintenance.retry_jobs', 'maintenance.discard_jobs',
         'maintenance.replay_jobs', 'audit.seal')
 """
@@ -127,7 +127,7 @@ COUNT_CHOSEN: Mapping[JobState, str] = {
 
 CHOOSE: Mapping[JobState, str] = {
     state: f"SELECT id, queue FROM outbox WHERE {condition} AND {_CHOSEN}"  # noqa: S608
-    " AND id > $6 ORDER BY id LIMIT $7"
+    " AND id > $7 ORDER BY id LIMIT $8"
     for state, condition in IN_STATE.items()
 }
 
@@ -164,7 +164,7 @@ class Backlog:
         return [QueueState(**{**facts, "queue": name}) for name, facts in sorted(found.items())]
 
     async def page(self, window: Window) -> Page[JobSummary]:
-        """Return a part of the list; needs a transaction.
+        """Return a part of the list.
 
         Filters: `state`, `queue`, `job`, `requestId`, and `error` for what is found in it.
         """
@@ -258,4 +258,5 @@ def _facts(selection: Selection) -> tuple[Any, ...]:
         selection.error_contains,
         selection.since,
         selection.before,
+        selection.untouched_since,
     )

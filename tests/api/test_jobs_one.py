@@ -58,8 +58,8 @@ async def test_a_retried_job_is_due_at_once_as_if_never_tried(
     )
     assert (row["state"], row["due"]) == ("pending", True)
     assert (row["attempts"], row["crashes"]) == (0, 0)
-    left = ("holder", "run_until", "relay_until", "handed_at", "finished_at")
-    assert [row[name] for name in left] == [None] * 5
+    left = ("holder", "run_until", "handed_at", "finished_at")
+    assert [row[name] for name in left] == [None] * 4
     [(_, facts)] = await events(owner, "job.retried")
     assert facts == {"job": "emails.verification", "state": "dead"}
     assert await owner.fetchval(

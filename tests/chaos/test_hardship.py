@@ -219,8 +219,7 @@ async def test_after_a_fail_over_writes_go_on_within_seconds_without_a_restart(
 AN_HOUR_LATER = """
 UPDATE outbox SET
     created_at = created_at - interval '1 hour', available_at = available_at - interval '1 hour',
-    relay_until = relay_until - interval '1 hour', run_until = run_until - interval '1 hour',
-    handed_at = handed_at - interval '1 hour'
+    run_until = run_until - interval '1 hour', handed_at = handed_at - interval '1 hour'
 RETURNING 1
 """
 

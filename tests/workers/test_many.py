@@ -141,6 +141,55 @@ async def test_a_full_queue_gets_no_more_until_it_has_less(
     assert await states(owner) == {"handed_over": 1_500, "pending": 100}
 
 
+# What jobs do that fail again at once; each failure leaves a mark.
+_FAILS_AGAIN = {
+    JobState.DEAD: "state = 'dead', finished_at = now()",
+    JobState.DELAYED: "available_at = now() + interval '1 hour', attempts = 1",
+}
+
+
+@pytest.mark.parametrize("state", _FAILS_AGAIN)
+async def test_an_order_to_retry_ends_and_retries_each_job_once_though_all_fail_again(
+    tools: Tools, owner: Any, hold: Hold, row: Row, state: JobState
+) -> None:
+    await many_in(owner, state, 1_600)
+    await owner.execute("UPDATE outbox SET last_error = ''")
+    order = await ordered(tools, "retry", state=state)
+    promise = await hold(order)
+    failed = f"UPDATE outbox SET {_FAILS_AGAIN[state]}, last_error = last_error || 'x'"  # noqa: S608
+    fail = f"{failed}, updated_at = now() WHERE queue = 'emails' AND available_at <= now()"
+    fail += " AND state = 'pending'"
+
+    with pytest.raises(Unavailable, match="emails"):
+        await carry_out(tools, "retry", promise)
+    await owner.execute(fail)
+    await carry_out(tools, "retry", promise)
+    await owner.execute(fail)
+    await carry_out(tools, "retry", promise)
+
+    tries = await owner.fetch("SELECT last_error, count(*) FROM outbox GROUP BY 1 ORDER BY 1")
+    assert [tuple(each) for each in tries if each["last_error"] is not None] == [("x", 1_600)]
+    assert (await row(order))["progress_done"] == 1_600
+    assert sum(facts["count"] for _, facts in await events(owner, "jobs.retried")) == 1_600
+
+
+async def test_a_job_that_failed_since_the_order_waits_as_its_failure_says(
+    tools: Tools, owner: Any, hold: Hold
+) -> None:
+    await many_in(owner, "delayed", 3)
+    promise = await hold(await ordered(tools, "retry", state=JobState.DELAYED))
+    touched = "UPDATE outbox SET attempts = 4, updated_at = now() WHERE id IN"
+    one = "SELECT id FROM outbox WHERE queue = 'emails' LIMIT 1"
+    await owner.execute(f"{touched} ({one})")
+
+    await carry_out(tools, "retry", promise)
+
+    due = await owner.fetch(
+        "SELECT attempts, available_at <= now() FROM outbox WHERE queue = 'emails'"
+    )
+    assert sorted(tuple(each) for each in due) == [(0, True), (0, True), (4, False)]
+
+
 async def test_who_lost_an_order_to_another_worker_does_nothing_more(
     tools: Tools, owner: Any, hold: Hold
 ) -> None:
