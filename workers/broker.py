@@ -80,7 +80,7 @@ class Broker(RedisBroker):
 
         The message's id in Redis is the promise's, so offering one twice leaves one message.
         Return how many messages Redis now holds of each lane named in `count`, those that workers
-        have included.
+        have included, or how many places its list has, if more: a second offer takes a second one.
         """
         pipeline = self.client.pipeline(transaction=False)
         now = int(time.time() * 1000)
@@ -95,8 +95,10 @@ class Broker(RedisBroker):
             pipeline.ltrim(bell(queue), 0, _MAX_BELLS - 1)
         for name in count:
             pipeline.hlen(f"{self.namespace}:{name}.msgs")
+            pipeline.llen(f"{self.namespace}:{name}")
         answers: list[int] = pipeline.execute()
-        return answers[len(answers) - len(count) :]
+        held = answers[len(answers) - 2 * len(count) :]
+        return [max(pair) for pair in zip(held[::2], held[1::2], strict=True)]
 
     def missing(self, promises: Sequence[tuple[str, str]]) -> set[str]:
         """Of (lane, promise id) pairs, return the ids that Redis does not have any more."""
@@ -117,16 +119,7 @@ class Broker(RedisBroker):
         """
         names = lanes(queue)
         acknowledged = [part for pair in over for part in pair]
-        now = int(time.time() * 1000)
-        arguments: list[Any] = [
-            now,
-            now - _HEARTBEAT_MS,
-            self.broker_id,
-            room,
-            turn,
-            *names,
-            *acknowledged,
-        ]
+        arguments: list[Any] = [_HEARTBEAT_MS, self.broker_id, room, turn, *names, *acknowledged]
         found: Any = self._pick_up(keys=[self.namespace], args=arguments)
         return [
             Fetched(names[int(number) - 1], message_id, raw)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:  # the broker makes its consumers
     from workers.broker import Broker
 
 _MAX_MESSAGE_BYTES = 8_192
-# Idle waits between two looks for messages that an answer which got lost left with us.
-_LOOK_EVERY = 2
+# Between two looks for messages that an answer which got lost left with us.
+_LOOK_SECONDS = 2.0
 # While something runs, its end is acknowledged so soon: a copy that is offered again meanwhile
 # would be struck out with it.
 _ACKNOWLEDGE_SECONDS = 0.05
@@ -52,7 +52,7 @@ class BlockingConsumer(Consumer):
         self._fetched: deque[Fetched] = deque()
         self._flight = broker.in_flight[queue]
         self._turn = 0
-        self._idle = 0
+        self._looked = time.monotonic()
 
     def ack(self, message: MessageProxy) -> None:
         """Do nothing: the job has only begun."""
@@ -89,17 +89,16 @@ class BlockingConsumer(Consumer):
             raise ConnectionClosed(error) from None
 
     def _fetch(self) -> None:
+        self._look_for_lost_answers()
         self._flight.freed.clear()
         room = 0 if self._broker.draining else max(self._prefetch - len(self._flight.lanes), 0)
         self._pick_up(room)  # also the heartbeat
         if self._fetched:
-            self._idle = 0
-        elif not room:  # as many jobs run as may; the next that ends is what we wait for
+            return
+        if not room:  # as many jobs run as may; the next that ends is what we wait for
             self._flight.freed.wait(self._seconds)
         elif self._broker.client.blpop([bell(self._queue)], timeout=self._patience()):
             self._pick_up(room)
-        elif not self._flight.lanes:
-            self._look_for_lost_answers()
 
     def _pick_up(self, room: int) -> None:
         over = self._flight.over.copy()
@@ -116,38 +115,33 @@ class BlockingConsumer(Consumer):
 
         Those messages are ours, and only we can give them back.
         """
-        self._idle += 1
-        if self._idle % _LOOK_EVERY == 0:
+        if time.monotonic() - self._looked > _LOOK_SECONDS:
+            self._looked = time.monotonic()
             self._broker.give_back(self._queue)
 
     def _readable(self, fetched: Fetched) -> MessageProxy | None:
-        raw = fetched.raw
-        if raw is None:  # a repeated offer that was already worked off
-            self._broker.drop(fetched)
-            return None
         wrong = _what_is_wrong(self._queue, fetched, self._broker.actors)
         if wrong:
-            self._put_away(fetched, raw, wrong)
+            self._put_away(fetched, wrong)
             return None
-        message = MessageProxy(Message.decode(raw))
+        message = MessageProxy(Message.decode(fetched.raw))
         if message.message_id in self._flight.lanes:  # a second copy of what runs here
             return None
         self._flight.begin(message.message_id, fetched.lane)
         return message
 
-    def _put_away(self, fetched: Fetched, raw: bytes, wrong: str) -> None:
-        _log.error("message quarantined", queue=self._queue, reason=wrong, bytes=len(raw))
+    def _put_away(self, fetched: Fetched, wrong: str) -> None:
+        _log.error("message quarantined", queue=self._queue, reason=wrong, bytes=len(fetched.raw))
         if self._broker.quarantined:
-            self._broker.quarantined(self._queue, wrong, raw)
+            self._broker.quarantined(self._queue, wrong, fetched.raw)
         self._broker.drop(fetched)
 
 
 def _what_is_wrong(queue: str, fetched: Fetched, actors: Collection[str]) -> str | None:
-    raw = fetched.raw or b""
-    if len(raw) > _MAX_MESSAGE_BYTES:
+    if len(fetched.raw) > _MAX_MESSAGE_BYTES:
         return f"larger than {_MAX_MESSAGE_BYTES} bytes"
     try:
-        message = Message.decode(raw)
+        message = Message.decode(fetched.raw)
         if message.actor_name not in actors or queue_of(message.actor_name) != queue:
             return f"no job of this queue: {message.actor_name!r:.80}"
         # Dramatiq looks the queue up by what the message says, and its thread ends if it lies.
@@ -157,10 +151,10 @@ def _what_is_wrong(queue: str, fetched: Fetched, actors: Collection[str]) -> str
             args=(),
             kwargs={"promise_id": message.message_id},
             options={"redis_message_id": message.message_id},
-            message_id=str(UUID(fetched.id.decode())),
+            message_id=str(UUID(message.message_id)),
             message_timestamp=message.message_timestamp,
         )
-        if not made_by_relay:
+        if not made_by_relay or fetched.id != message.message_id.encode():
             return "not made by the relay"
     except (DecodeError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         return f"cannot be decoded: {type(error).__name__}"

@@ -25,11 +25,11 @@ def lanes(queue: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A message as it came out of a lane under its id; None when nothing lies behind that."""
+    """A message as it came out of a lane under its id."""
 
     lane: str
     id: bytes
-    raw: bytes | None
+    raw: bytes
 
 
 class InFlight:

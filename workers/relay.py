@@ -48,6 +48,7 @@ class Relay:
         self._broker = broker
         # Of each lane, as of the last offer: workers may have made more room since.
         self._rooms = [0] * len(_LANES)
+        self._away = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Relay, recall and see to the audit trail until told to stop."""
@@ -64,7 +65,7 @@ class Relay:
             except Unavailable:
                 handed = 0
             if handed < _BATCH:
-                full = min(self._rooms) < _BATCH
+                full = not self._away and min(self._rooms) < _BATCH
                 await self._tools.redis.wait_for_bell(_FULL_SECONDS if full else _POLL_SECONDS)
 
     @staticmethod
@@ -103,9 +104,14 @@ class Relay:
         try:
             held = await asyncio.to_thread(self._broker.offer, due, _LANE_NAMES)
         except redis.RedisError as error:
-            _log.warning("broker away", reason=str(error))
+            if not self._away:
+                _log.warning("broker away", reason=str(error))
+            self._away = True
             self._rooms = [0] * len(_LANES)  # so that it is asked before anything is claimed
             return False
+        if self._away:
+            _log.info("broker back")
+        self._away = False
         self._rooms = [max(_MOST_HELD - count, 0) for count in held]
         return True
 
@@ -115,11 +121,18 @@ class Relay:
         What still lies in Redis waits for its turn; only after five minutes it is offered anyway,
         which costs a second copy of a message and no second effect.
         """
-        async with self._tools.database.reading() as storage:
-            unsettled = await storage.outbox.unsettled(
-                older_than=_RECALL_AFTER, limit=_RECALL_BATCH
-            )
-        lost = await self._lost(unsettled)
+        count, last = 0, None
+        while True:
+            async with self._tools.database.reading() as storage:
+                unsettled = await storage.outbox.unsettled(
+                    older_than=_RECALL_AFTER, after=last, limit=_RECALL_BATCH
+                )
+            count += await self._recall(await self._lost(unsettled))
+            if len(unsettled) < _RECALL_BATCH:
+                return count
+            last = unsettled[-1]
+
+    async def _recall(self, lost: Sequence[Unsettled]) -> int:
         if lost:
             _log.warning("promises recalled", count=len(lost))
             async with self._tools.database.reading() as storage:

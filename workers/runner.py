@@ -206,8 +206,8 @@ class Runner:
         _log.warning("server away, the queue waits", queue=promise.queue, reason=reason)
         suspect = isinstance(error, LeftMidway)
         if suspect and promise.attempts >= _SUSPICIOUS:  # by now it is the letter: others go on
-            await self._failed(promise, error)
-            return "waiting"
+            ended = await self._failed(promise, error)
+            return "waiting" if ended == "retried" else ended
         await self._write(lambda storage: storage.pauses.pause(promise.queue, reason))
         return await self._put_back(promise, counted=suspect, error=reason)
 

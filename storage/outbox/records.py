@@ -36,6 +36,7 @@ class Unsettled:
     id: UUID
     queue: str
     urgency: int
+    handed_at: datetime
     old: bool
 
 

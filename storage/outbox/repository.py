@@ -5,7 +5,7 @@ it, then *done*; what cannot be done is *dead*, and stays to be seen and replaye
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -74,11 +74,12 @@ SELECT id, queue, name, urgency FROM moved ORDER BY urgency, available_at, id
 """
 
 UNSETTLED = """
-SELECT id, queue, urgency, handed_at < now() - interval '5 minutes' AS old FROM outbox
+SELECT id, queue, urgency, handed_at, handed_at < now() - interval '5 minutes' AS old FROM outbox
 WHERE state = 'handed_over' AND handed_at < now() - make_interval(secs => $1)
   AND (run_until IS NULL OR run_until < now())
-ORDER BY handed_at
-LIMIT $2
+  AND (handed_at, id) > ($2, $3)
+ORDER BY handed_at, id
+LIMIT $4
 """
 
 RECALL = """
@@ -89,7 +90,7 @@ WHERE id = ANY($1::uuid[]) AND state = 'handed_over'
 
 # A holder whose lease ran out vanished at work: that is a crash. The third one ends the promise.
 # A second copy of a message must not cut a back-off short. What was handed over before its queue
-# was paused has been overtaken by the pause: whoever claims it leaves it, and the order is kept;
+# was paused, or recalled since, is overtaken by the pause: who claims it leaves it, in its order;
 # of a queue that is held nothing is done at all. Rows are locked in one order, whoever claims.
 # Nobody waits for the disk: the next commit that does, and a letter's row is one, takes the claim
 # with it; a claim that a crash of PostgreSQL forgot before that was of a job without an effect.
@@ -115,7 +116,8 @@ RETURNING outbox.id, outbox.holder, queue, name, body, request_id, attempts, cra
     EXISTS (SELECT FROM queue_pauses WHERE queue_pauses.queue = outbox.queue) AS paused,
     EXISTS (
         SELECT FROM queue_pauses
-        WHERE queue_pauses.queue = outbox.queue AND (held OR handed_at < queue_pauses.created_at)
+        WHERE queue_pauses.queue = outbox.queue
+          AND (held OR handed_at IS NULL OR handed_at < queue_pauses.created_at)
     ) AS overtaken
 """
 
@@ -158,8 +160,9 @@ RETURNING true
 
 DEPTHS = """
 SELECT queue, state, count(*) AS depth,
-    extract(epoch FROM now() - min(available_at) FILTER (WHERE available_at <= now()))::float8
-        AS oldest
+    extract(epoch FROM now() - min(available_at) FILTER (
+        WHERE available_at <= now() AND (run_until IS NULL OR run_until <= now())
+    ))::float8 AS oldest
 FROM outbox WHERE state IN ('pending', 'handed_over')
 GROUP BY queue, state
 UNION ALL
@@ -187,6 +190,9 @@ FROM lanes CROSS JOIN LATERAL (
 ) AS oldest
 WHERE lanes.queue NOT IN (SELECT queue FROM queue_pauses)
 """
+
+
+_BEGINNING = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
 
 
 class Outbox:
@@ -225,9 +231,12 @@ class Outbox:
         rows = await self._connection.fetch(CLAIM_DUE, queues, urgencies, counts, limit)
         return [Due(*row) for row in rows]
 
-    async def unsettled(self, *, older_than: float, limit: int) -> list[Unsettled]:
-        """List what was handed over `older_than` seconds ago and nobody works on."""
-        rows = await self._connection.fetch(UNSETTLED, older_than, limit)
+    async def unsettled(
+        self, *, older_than: float, after: Unsettled | None = None, limit: int
+    ) -> list[Unsettled]:
+        """List what was handed over `older_than` seconds ago and nobody works on, by that time."""
+        place = (after.handed_at, after.id) if after else _BEGINNING
+        rows = await self._connection.fetch(UNSETTLED, older_than, *place, limit)
         return [Unsettled(*row.values()) for row in rows]
 
     async def recall(self, ids: Sequence[UUID]) -> None:

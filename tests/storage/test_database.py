@@ -11,6 +11,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from ops.ids import new_id
 from ops.metrics import Metrics
 from ops.settings import load
 from ops.stack import Stack
@@ -252,3 +253,17 @@ async def test_a_promise_for_later_is_not_due_and_a_purge_spares_what_is_not_don
         assert await storage.history.purge_done(seconds=0, limit=10) == 0
 
     assert [item.id for item in due] == [now]
+
+
+async def test_a_job_somebody_works_on_makes_its_queue_no_older(
+    database: Database, owner: Any
+) -> None:
+    async with database.transaction() as storage:
+        promise_id = await storage.outbox.put(JOB)
+    async with database.reading() as storage:
+        [waiting] = await storage.outbox.depths()
+        await storage.outbox.claim_run(promise_id, holder=new_id(), lease=15)
+        [running] = await storage.outbox.depths()
+
+    assert waiting.oldest is not None
+    assert (running.depth, running.oldest) == (1, None)

@@ -1,8 +1,13 @@
 """Lanes: who waits goes before what many promised at once, and nobody waits for ever."""
 
+import asyncio
+import time
 from collections import Counter
 from typing import Any
 from uuid import UUID
+
+import dramatiq
+import time_machine
 
 from ops.ids import new_id
 from ops.logging import get_logger
@@ -142,6 +147,39 @@ async def test_messages_of_a_worker_that_died_go_back_to_their_lane(
     heir.client.close()
 
 
+async def test_a_clock_that_is_ahead_takes_no_living_worker_for_dead(
+    broker: Broker, make_settings: MakeSettings, clean: None
+) -> None:
+    broker.offer([Due(new_id(), "emails", "emails.try")])
+    [taken] = broker.pick_up("emails", 1, over=(), turn=0)
+    ahead = Broker(make_settings().redis_url)
+
+    with time_machine.travel(time.time() + 3_600):
+        theirs = ahead.pick_up("emails", 1, over=(), turn=0)
+    ahead.close()
+    ahead.client.close()
+
+    assert taken.lane == "emails"
+    assert theirs == []
+
+
+async def test_what_an_answer_that_got_lost_left_here_is_found_while_a_job_runs(
+    broker: Broker, clean: None
+) -> None:
+    dramatiq.actor(print, broker=broker, actor_name="emails.try", queue_name="emails")
+    lost = new_id()
+    broker.in_flight["emails"].begin(str(new_id()), "emails")
+    consumer = broker.consume("emails", prefetch=4, timeout=100)
+    broker.offer([Due(lost, "emails", "emails.try")])
+    broker.pick_up("emails", 1, over=(), turn=0)  # and nobody hears of it
+
+    async def found() -> bool:
+        message = await asyncio.to_thread(next, consumer)
+        return message is not None and message.message_id == str(lost)
+
+    await eventually(found, 5)
+
+
 async def test_of_a_queue_that_is_held_neither_promise_nor_probe_goes_out(
     tools: Tools, put: Put, row: Row, owner: Any, broker: Broker
 ) -> None:
@@ -150,6 +188,20 @@ async def test_of_a_queue_that_is_held_neither_promise_nor_probe_goes_out(
 
     assert await Relay(tools, broker).relay_once() == 0
     assert (await row(promise_id))["state"] == "pending"
+
+
+async def test_what_was_recalled_of_a_paused_queue_goes_back_and_asks_no_server(
+    tools: Tools, put: Put, row: Row, owner: Any
+) -> None:
+    promise_id, work = await put(Try(), handed_over=True), Noting()
+    async with tools.database.reading() as storage:
+        await storage.pauses.pause("emails", "refused")
+        await storage.outbox.recall([promise_id])
+
+    await runner(tools, work).run(promise_id)
+
+    assert work.did == []
+    assert (await row(promise_id))["attempts"] == 0
 
 
 async def test_what_was_handed_over_before_its_queue_was_held_is_put_back_uncounted(

@@ -9,6 +9,9 @@ from tests.workers.trying import Noting, Try, raising, runner
 from workers.outcomes import GivenUp, LeftMidway, ServerAway
 from workers.toolbox import Tools
 
+# As the relay lets one out of a paused queue.
+_PROBE = "UPDATE outbox SET state = 'handed_over', handed_at = clock_timestamp() WHERE id = $1"
+
 
 async def test_a_server_away_pauses_the_queue_and_keeps_the_order(
     tools: Tools, put: Put, row: Row, owner: Any
@@ -54,10 +57,12 @@ async def test_a_letter_over_which_the_server_stumbles_steps_back_after_three_tr
     stumbling = runner(tools, raising(LeftMidway("silent at DATA")))
 
     for number in (1, 2):
+        await owner.execute(_PROBE, promise_id)
         await stumbling.run(promise_id)
         kept = await row(promise_id)
         assert (kept["state"], kept["attempts"]) == ("pending", number)
         assert kept["seconds"] <= 0
+    await owner.execute(_PROBE, promise_id)
     await stumbling.run(promise_id)
 
     assert (await row(promise_id))["seconds"] > 10
@@ -70,6 +75,7 @@ async def test_a_letter_known_to_be_stumbled_over_holds_no_other(
     poison, other = await put(Try(1)), await put(Try(2))
     stumbling = runner(tools, raising(LeftMidway("hung up")))
     for _ in range(2):
+        await owner.execute(_PROBE, poison)
         await stumbling.run(poison)
     await owner.execute("DELETE FROM queue_pauses")  # a probe of another letter went well
 

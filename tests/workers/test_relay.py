@@ -1,6 +1,7 @@
 """The relay: from the outbox to the broker in order, once, and back when the broker lost it."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,26 @@ class Try(Job):
     """A job for trying the relay."""
 
     name: ClassVar[str] = "emails.try"
+
+
+class Asked(Broker):
+    """A broker that counts how often it is asked."""
+
+    times = 0
+
+    def offer(self, promises: Sequence[Due], count: Sequence[str] = ()) -> list[int]:
+        """Offer promises."""
+        self.times += 1
+        return super().offer(promises, count)
+
+
+_MANY = """
+WITH made AS (
+    INSERT INTO outbox (id, queue, name, body)
+    SELECT gen_random_uuid(), 'emails', 'emails.try', '{}' FROM generate_series(1, $1) RETURNING id
+)
+SELECT array_agg(id) FROM made
+"""
 
 
 @pytest.fixture
@@ -225,6 +246,58 @@ async def test_after_five_minutes_it_is_offered_again_whatever_redis_has(
     assert await relay.relay_once() == 1
     assert broker.client.hlen("dramatiq:emails.msgs") == 1  # one message, two places in the queue
     assert queued(broker) == [str(promise_id)] * 2
+
+
+async def test_what_redis_lost_is_recalled_from_behind_a_thousand_that_wait(
+    put: Put, owner: Any, row: Row, relay: Relay, broker: Broker
+) -> None:
+    ids = await owner.fetchval(_MANY, 1_000)
+    broker.offer([Due(promise_id, "emails", Try.name) for promise_id in ids])
+    lost = await put(Try())
+    await owner.execute("UPDATE outbox SET state = 'handed_over', handed_at = now()")
+    await aged(owner, "6 seconds")
+    await owner.execute(
+        "UPDATE outbox SET handed_at = handed_at - interval '1 minute' WHERE id <> $1", lost
+    )
+
+    assert await relay.recall_once() == 1
+
+    assert (await row(lost))["state"] == "pending"
+
+
+async def test_a_queue_without_workers_fills_no_list_of_redis(
+    owner: Any, relay: Relay, broker: Broker
+) -> None:
+    await owner.fetchval(_MANY, 600)
+
+    for _ in range(5):
+        while await relay.relay_once():
+            pass
+        await aged(owner, "6 minutes")
+        await relay.recall_once()
+
+    assert broker.client.hlen("dramatiq:emails.msgs") == 600
+    assert len(queued(broker)) <= 1_000
+
+
+async def test_a_relay_that_is_refused_asks_a_few_times_a_second_and_goes_on(
+    tools: Tools, broker: Broker, put: Put
+) -> None:
+    await put(Try())
+    broker.client.set("dramatiq:emails", "not a list")
+    asked = Asked(tools.settings.redis_url)
+    stop = asyncio.Event()
+    running = asyncio.create_task(Relay(tools, asked).run(stop))
+    await asyncio.sleep(1)  # what is measured is time itself
+
+    broker.client.delete("dramatiq:emails")
+    await eventually(lambda: asyncio.to_thread(queued, broker))
+    stop.set()
+    await asyncio.wait_for(running, 3)
+    asked.close()
+    asked.client.close()
+
+    assert asked.times < 10
 
 
 async def test_what_somebody_works_on_is_not_recalled(
