@@ -13,7 +13,7 @@ import orjson
 from multidict import MultiMapping
 
 from api.filters import Filter
-from api.problems import Invalid
+from api.problems import Invalid, shown
 from ops.crypto import CannotOpen, KeyRing
 from ops.errors import Detail
 from storage.pages import Cursor, Page, Window
@@ -157,8 +157,7 @@ class _Reader:
         for name in dict.fromkeys(self._query):
             values = self._query.getall(name)
             if name not in known:
-                shown = name[:100].encode("utf-8", "replace").decode()
-                self._note(shown, f"Unknown. Allowed are {', '.join(known)}.")
+                self._note(shown(name), f"Unknown. Allowed are {', '.join(known)}.")
             elif len(values) > 1:
                 self._note(name, _TWICE)
             elif _NO_TEXT.search(values[0]):

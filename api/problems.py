@@ -2,6 +2,8 @@
 
 from ops.errors import Detail, Kind, Problem
 
+_LONGEST_NAME = 100
+
 
 class BadRequest(Problem, kind=Kind.MALFORMED, code="BAD_REQUEST"):
     """The request could not be read."""
@@ -54,3 +56,8 @@ class UnsupportedMediaType(Problem, kind=Kind.UNSUPPORTED, code="UNSUPPORTED_MED
 
 class Internal(Problem, kind=Kind.INTERNAL, code="INTERNAL_ERROR"):
     """An unexpected error occurred. It was logged under the request id of this answer."""
+
+
+def shown(name: str) -> str:
+    """Return the name of a parameter that nobody knows as JSON can carry it: short, and text."""
+    return name[:_LONGEST_NAME].encode("utf-8", "replace").decode()

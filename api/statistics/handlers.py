@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from api.access import Needs
-from api.problems import Invalid
+from api.problems import Invalid, shown
 from api.routing import BASE, Routes
 from api.statistics.schemas import StatisticsSchema
 from api.statistics.service import DEFAULT_DAYS, MAX_DAYS, Span, StatisticsService
@@ -51,7 +51,7 @@ def _span(request: web.Request) -> Span:
     for name in sorted(set(request.query)):
         given = request.query.getall(name)
         if name not in _QUERIES:
-            wrong.append(Detail(name[:100], "There are from and to."))
+            wrong.append(Detail(shown(name), "There are from and to."))
         elif len(given) > 1:
             wrong.append(Detail(name, "Send it once."))
         elif (day := _day(given[0])) is None:

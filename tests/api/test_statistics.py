@@ -1,5 +1,6 @@
 """Statistics over HTTP: what people did through the front door is counted, day by day."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,8 +8,9 @@ import aiohttp
 import pytest
 
 from storage.jobs import CountStatistics
-from tests.factories import PASSWORD, register
+from tests.factories import PASSWORD, bearer, free_port, register
 from tests.people import Person, admin, call
+from tests.workers.processes import starting
 from workers.maintenance import count_statistics
 from workers.toolbox import Tools
 
@@ -124,3 +126,23 @@ async def test_a_wrong_span_is_refused_naming_what_is_wrong(
 
     assert (status, told["error"]["code"]) == (400, "VALIDATION_ERROR")
     assert [detail["field"] for detail in told["error"]["details"]] == [field]
+
+
+async def test_bare_bytes_that_are_no_text_are_told_in_text_where_the_parser_takes_them(
+    owner: Any, environ: dict[str, str], clean: None
+) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    plain = {"PORT": str(port), "WEB_PROCESSES": "1", "AIOHTTP_NO_EXTENSIONS": "1"}
+    with starting(environ) as start:
+        await start("api", ready="answering", **plain)
+        async with aiohttp.ClientSession(url, cookie_jar=aiohttp.DummyCookieJar()) as client:
+            token = bearer(await admin(client, owner))["Authorization"]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        head = f"Host: x\r\nAuthorization: {token}\r\nConnection: close\r\n\r\n".encode()
+        writer.write(b"GET /api/v1/admin/stats?" + b"\xff" * 200 + b"=1 HTTP/1.1\r\n" + head)
+        answer = await reader.read()
+        writer.close()
+
+    assert answer.split()[1] == b"400", answer
+    assert b'"field":"' + b"?" * 100 + b'"' in answer
