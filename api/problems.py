@@ -58,6 +58,6 @@ class Internal(Problem, kind=Kind.INTERNAL, code="INTERNAL_ERROR"):
     """An unexpected error occurred. It was logged under the request id of this answer."""
 
 
-def shown(name: str) -> str:
-    """Return the name of a parameter that nobody knows as JSON can carry it: short, and text."""
-    return name[:_LONGEST_NAME].encode("utf-8", "replace").decode()
+def shown(said: str, *, limit: int = _LONGEST_NAME) -> str:
+    """Return what a query said as an answer can carry it: short, and text whatever its bytes."""
+    return said[:limit].encode("utf-8", "replace").decode()

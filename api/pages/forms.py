@@ -7,6 +7,7 @@ from aiohttp import web
 
 from api.envelope import STATUSES
 from api.pages.render import PAGES
+from api.problems import shown
 from ops.errors import Kind, Problem
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
@@ -56,7 +57,7 @@ def done(request: web.Request, title: str, text: str) -> web.Response:
 
 def token_of(request: web.Request) -> str:
     """Return the token of a letter's link, empty when there is none; nobody looks it up."""
-    return request.query.get("token", "")[:_MAX_TOKEN]
+    return shown(request.query.get("token", ""), limit=_MAX_TOKEN)
 
 
 def filled(form: dict[str, str], *names: str) -> dict[str, str]:

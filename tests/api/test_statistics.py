@@ -138,11 +138,18 @@ async def test_bare_bytes_that_are_no_text_are_told_in_text_where_the_parser_tak
         await start("api", ready="answering", **plain)
         async with aiohttp.ClientSession(url, cookie_jar=aiohttp.DummyCookieJar()) as client:
             token = bearer(await admin(client, owner))["Authorization"]
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        head = f"Host: x\r\nAuthorization: {token}\r\nConnection: close\r\n\r\n".encode()
-        writer.write(b"GET /api/v1/admin/stats?" + b"\xff" * 200 + b"=1 HTTP/1.1\r\n" + head)
-        answer = await reader.read()
-        writer.close()
+        parameter = await _raw(port, b"/api/v1/admin/stats?" + b"\xff" * 200 + b"=1", token)
+        page = await _raw(port, b"/reset-password?token=\xed\xa0\x80", token)
 
-    assert answer.split()[1] == b"400", answer
-    assert b'"field":"' + b"?" * 100 + b'"' in answer
+    assert parameter.split()[1] == b"400", parameter
+    assert b'"field":"' + b"?" * 100 + b'"' in parameter
+    assert page.split()[1] == b"200", page
+
+
+async def _raw(port: int, target: bytes, authorization: str) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    head = f"Host: x\r\nAuthorization: {authorization}\r\nConnection: close\r\n\r\n"
+    writer.write(b"GET " + target + b" HTTP/1.1\r\n" + head.encode())
+    answer = await reader.read()
+    writer.close()
+    return answer
