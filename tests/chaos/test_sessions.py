@@ -33,7 +33,7 @@ from tests.mailroom import kind_of, to_of, token_of
 _log = get_logger()
 
 SECOND = 1.0
-RACES = 20 if len(ROUNDS) == 1 else 100
+RACES = 10 if len(ROUNDS) == 1 else 100
 # Also longer than what a web process reads of the past, which takes its time.
 PAUSES = [3] if len(ROUNDS) == 1 else [3, 35]
 LIVE = "SELECT count(*) FROM sessions WHERE user_id = $1 AND ended_at IS NULL"
