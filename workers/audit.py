@@ -1,5 +1,7 @@
 """The audit ledger: written here and nowhere else."""
 
+import asyncio
+
 from ops.logging import get_logger
 from storage.jobs import ExportCheckpoint, KeepAuditMonths, SealAudit, VerifyAudit
 from storage.ledger.repository import DROPPED
@@ -35,14 +37,15 @@ async def export_checkpoint(_: ExportCheckpoint, __: Promise, tools: Tools) -> N
     if head is None:
         return
     tools.metrics.audit_head.set(head.sequence)
-    if Witness(tools.settings.home).keep(head):
+    if await asyncio.to_thread(Witness(tools.settings.home).keep, head):
         _log.info("audit checkpoint", **head.shown())
 
 
 @actor(VerifyAudit)
 async def verify_audit(_: VerifyAudit, __: Promise, tools: Tools) -> None:
     """Verify the ledger against what is kept outside; say in log and metrics what was found."""
-    outside = Witness(tools.settings.home).kept()
+    # Before the chain is looked at: what is sealed meanwhile would seem to be missing.
+    outside = await asyncio.to_thread(Witness(tools.settings.home).kept)
     verdict = await verify(tools.database, tools.keys, outside)
     tools.metrics.audit_valid.set(verdict.valid)
     tools.metrics.audit_verified.set_to_current_time()

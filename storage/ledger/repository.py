@@ -60,7 +60,12 @@ LIMIT $4
 
 CHECKPOINTS = """
 SELECT sequence, hash, key_id, signature FROM audit_checkpoints
-WHERE sequence > $1 AND sequence <= $2 ORDER BY sequence
+WHERE sequence = ANY($1) ORDER BY sequence
+"""
+
+NEWEST_CHECKPOINTS = """
+SELECT sequence, hash, key_id, signature FROM audit_checkpoints
+WHERE sequence > $1 AND sequence <= $2 ORDER BY sequence DESC LIMIT $3
 """
 
 OLDEST = "SELECT min(sequence) FROM audit_ledger"
@@ -160,9 +165,14 @@ class Ledger:
         found: list[Any] = await self._connection.fetch(ROWS, sequence, sealed_at, end, limit)
         return found
 
-    async def checkpoints(self, after: int, through: int) -> list[Checkpoint]:
-        """Return the checkpoints of rows after one and through another."""
-        rows = await self._connection.fetch(CHECKPOINTS, after, through)
+    async def checkpoints(self, sequences: Sequence[int]) -> list[Checkpoint]:
+        """Return the checkpoints of these rows, as many as have one."""
+        rows = await self._connection.fetch(CHECKPOINTS, sequences)
+        return [Checkpoint(*row.values()) for row in rows]
+
+    async def newest_checkpoints(self, after: int, through: int, *, limit: int) -> list[Checkpoint]:
+        """Return checkpoints of rows after one and through another, the newest first."""
+        rows = await self._connection.fetch(NEWEST_CHECKPOINTS, after, through, limit)
         return [Checkpoint(*row.values()) for row in rows]
 
     async def oldest(self) -> int | None:
@@ -197,7 +207,7 @@ class Ledger:
         last: int | None = await self._connection.fetchval(DROP_MONTH, month)
         if last is None:
             return None
-        [signed] = await self.checkpoints(last - 1, last)
+        [signed] = await self.checkpoints([last])
         return self._notary.release(last, signed.hash)
 
     async def _append(self, rows: Sequence[tuple[Sealed, bytes]]) -> None:

@@ -19,6 +19,8 @@ from storage.ledger.walk import BrokenError, Walk
 _BATCH = 1_000
 # Rows between two breaths, some five milliseconds of hashing: others wait on the same loop.
 _BREATH = 500
+# As many signatures.
+_SIGNATURES = 25
 # Before the first sequence that a table can hold: by force, rows can be numbered below 1.
 _BEGINNING = -(2**63)
 
@@ -72,21 +74,22 @@ class _Verification:
         self._head = head
         self._end = head.sequence if head else 0
         self._outside = outside
-        self._genuine = [item for item in outside if notary.is_genuine(item)]
+        # What those kept outside say: the last row there was, and rows whose checkpoint is forged.
+        self._last_outside = 0
+        self._forged_outside: list[int] = []
+        self._signatures = 0
         self.walk = Walk()
 
     async def run(self) -> None:
-        for item in self._genuine:
-            self.walk.signed.setdefault(item.sequence, set()).add(item.hash)
+        await self._learn_outside()
         at = (_BEGINNING, datetime.min.replace(tzinfo=UTC))
         while True:
             async with self._database.reading() as storage:
                 rows = await storage.ledger.rows(*at, end=self._end, limit=_BATCH)
-                through = rows[-1]["sequence"] if rows else self._end
-                signed = await storage.ledger.checkpoints(self.walk.sequence, through)
-            self._learn(signed)
+                signed = await storage.ledger.checkpoints(self._in_question(rows))
             if not rows:
                 break
+            await self._learn(signed)
             for number, row in enumerate(rows, 1):
                 if row["sequence"] > self.walk.sequence + 1:
                     await self._leap(row["sequence"] - 1, row)
@@ -95,13 +98,38 @@ class _Verification:
                     await asyncio.sleep(0)
             at = (rows[-1]["sequence"], rows[-1]["sealed_at"])
         self.walk.settle(None)
-        await self._finish(signed)
+        await self._finish()
 
-    def _learn(self, checkpoints: Sequence[Checkpoint]) -> None:
+    def _in_question(self, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+        """Return the rows that are there and those before a gap.
+
+        Others' checkpoints tell nothing, and where months are gone there are millions of them.
+        """
+        there = {row["sequence"] for row in rows}
+        return sorted(there | {row - 1 for row in there if row - 1 > self.walk.sequence})
+
+    async def _is_genuine(self, checkpoint: Checkpoint) -> bool:
+        self._signatures += 1
+        if self._signatures % _SIGNATURES == 0:
+            await asyncio.sleep(0)
+        return self._notary.is_genuine(checkpoint)
+
+    def _trust(self, checkpoint: Checkpoint) -> None:
+        self.walk.signed.setdefault(checkpoint.sequence, set()).add(checkpoint.hash)
+
+    async def _learn_outside(self) -> None:
+        for item in self._outside:
+            if await self._is_genuine(item):
+                self._trust(item)
+                self._last_outside = max(self._last_outside, item.sequence)
+            elif self._notary.knows(item.key_id):
+                self._forged_outside.append(item.sequence)
+
+    async def _learn(self, checkpoints: Sequence[Checkpoint]) -> None:
         forged = set()
         for item in checkpoints:
-            if self._notary.is_genuine(item):
-                self.walk.signed.setdefault(item.sequence, set()).add(item.hash)
+            if await self._is_genuine(item):
+                self._trust(item)
             elif self._notary.knows(item.key_id):
                 forged.add(item.sequence)
         self.walk.forged = forged
@@ -122,27 +150,34 @@ class _Verification:
         reason = "it is missing" if first == through else f"rows {first} to {through} are missing"
         raise BrokenError(first, reason if row else f"{reason}: the tail was cut off")
 
-    async def _finish(self, ahead: Sequence[Checkpoint]) -> None:
-        """Check what only the end can tell, given the checkpoints that no row was found for."""
-        known = [item.sequence for item in ahead if self._notary.is_genuine(item)]
-        if max(known, default=0) > self.walk.sequence:
-            await self._leap(max(known), None)
+    async def _finish(self) -> None:
+        """Check what only the end can tell."""
+        if ahead := await self._signed_ahead():
+            self._trust(ahead)
+            await self._leap(ahead.sequence, None)
         if self._head and not self._notary.is_genuine(self._head):
             reason = "its checkpoint is not signed by a key of SECRET_KEYS"
             raise BrokenError(self._end, reason)
-        if max((item.sequence for item in self._genuine), default=0) > self._end:
+        if self._last_outside > self._end:
             raise BrokenError(self._end + 1, "it is missing: the tail was cut off")
         async with self._database.reading() as storage:
             unsigned = await storage.ledger.unsigned()
         if unsigned is not None:
             raise BrokenError(unsigned, "no checkpoint has signed it")
-        self._check_outside()
+        if self._forged_outside:
+            reason = "a checkpoint of it, kept outside, was forged"
+            raise BrokenError(min(self._forged_outside), reason)
 
-    def _check_outside(self) -> None:
-        forged = [
-            item.sequence
-            for item in self._outside
-            if self._notary.knows(item.key_id) and not self._notary.is_genuine(item)
-        ]
-        if forged:
-            raise BrokenError(min(forged), "a checkpoint of it, kept outside, was forged")
+    async def _signed_ahead(self) -> Checkpoint | None:
+        """Return the newest genuine checkpoint of rows that would follow the last one there is."""
+        through = self._end
+        while through > self.walk.sequence:
+            async with self._database.reading() as storage:
+                found = await storage.ledger.newest_checkpoints(
+                    self.walk.sequence, through, limit=_BATCH
+                )
+            for item in found:
+                if await self._is_genuine(item):
+                    return item
+            through = found[-1].sequence - 1 if found else 0
+        return None

@@ -36,13 +36,17 @@ class Witness:
         return True
 
     def kept(self) -> Sequence[Checkpoint]:
-        """Return every checkpoint in the file, oldest first; a line cut by a crash is left out."""
+        """Return every checkpoint in the file, oldest first; lines that are none are left out.
+
+        A crash may have cut one, and others can write here: a number beyond all numbers, brackets
+        within brackets.
+        """
         if not self._path.exists():
             return []
         found = []
         for line in self._path.read_bytes().splitlines():
             try:
                 found.append(Checkpoint.read(json.loads(line)))
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
                 continue
         return found

@@ -71,7 +71,8 @@ class SealedLedger:
 
     async def checkpoints(self) -> list[Checkpoint]:
         """Return those in the table."""
-        return await self.storage.ledger.checkpoints(0, 10**9)
+        newest_first = await self.storage.ledger.newest_checkpoints(0, 10**9, limit=10**6)
+        return newest_first[::-1]
 
     async def hash_of(self, row: int) -> bytes | None:
         """Return the hash that stands in a row."""

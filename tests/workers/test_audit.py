@@ -122,6 +122,25 @@ async def test_a_witness_with_a_line_cut_by_a_crash_is_read_and_goes_on(
     assert [item.sequence for item in Witness(own_tools.settings.home).kept()] == [1]
 
 
+@pytest.mark.parametrize(
+    "line",
+    ['{"sequence": 1e999, "hash": "00", "key": "k1", "signature": "00"}', "[" * 100_000, "[]", "7"],
+    ids=lambda line: line[:16],
+)
+async def test_a_line_that_is_no_checkpoint_keeps_nobody_from_reading_the_others(
+    own_tools: Tools, promise: Promise, line: str
+) -> None:
+    await note(own_tools)
+    await seal_audit(SealAudit(), promise, own_tools)
+    (own_tools.settings.home / "audit-checkpoints.jsonl").write_text(f"{line}\n")
+    await export_checkpoint(ExportCheckpoint(), promise, own_tools)
+
+    await verify_audit(VerifyAudit(), promise, own_tools)
+
+    assert [item.sequence for item in Witness(own_tools.settings.home).kept()] == [1]
+    assert own_tools.metrics.registry.get_sample_value("ostiary_audit_chain_valid") == 1
+
+
 async def test_a_witness_that_somebody_else_wrote_to_goes_on_and_shows_it(
     own_tools: Tools, promise: Promise
 ) -> None:
