@@ -12,7 +12,7 @@ from storage.database import Database
 from storage.seed.run import Wish, seed
 from tests.bench import report
 from tests.bench.cases import all_cases
-from tests.bench.measure import measured, of_repository, over_http
+from tests.bench.measure import asking_health, measured, of_repository, over_http, pinging
 from tests.timing import server
 
 _SEEDERS = ("people", "users", "teams")
@@ -37,7 +37,11 @@ async def lists(chosen: Namespace) -> str:
                 settings.database_url, keys=settings.keyring, metrics=Metrics(), name="bench"
             )
             floor = await measured(
-                cases, of_repository(database), chosen.rounds, _progress("repository")
+                cases,
+                of_repository(database),
+                chosen.rounds,
+                _progress("repository"),
+                control=pinging(database),
             )
             await database.close()
             changes = {"rate_limit_authenticated": "off"}
@@ -46,7 +50,9 @@ async def lists(chosen: Namespace) -> str:
                 async with client.post("/api/v1/auth/login", json=body) as answer:
                     token = (await answer.json())["accessToken"]
                 ask = over_http(client, {"Authorization": f"Bearer {token}"}, settings.keyring)
-                http = await measured(cases, ask, chosen.rounds, _progress("HTTP"))
+                http = await measured(
+                    cases, ask, chosen.rounds, _progress("HTTP"), control=asking_health(client)
+                )
             version = await owner.fetchval("SHOW server_version")
     return report.lists(
         cases=cases,

@@ -17,6 +17,7 @@ from tests.bench.cases import Case
 Ask = Callable[[Case], Awaitable[None]]
 
 _PATH = "/api/v1/users"
+CONTROL = "the shortest question"
 
 
 @dataclass(slots=True)
@@ -42,18 +43,50 @@ class Figures:
 
 
 async def measured(
-    cases: Sequence[Case], ask: Ask, rounds: int, progress: Callable[[int], None]
+    cases: Sequence[Case],
+    ask: Ask,
+    rounds: int,
+    progress: Callable[[int], None],
+    *,
+    control: Callable[[], Awaitable[object]],
 ) -> dict[str, Figures]:
-    """Ask every case so often, in another order each time; return figures by name."""
-    found = {case.name: Figures() for case in cases}
+    """Ask every case so often, in another order each time; return figures by name.
+
+    After each, the control is asked, under CONTROL: the shortest question, so that its slowest
+    answers tell what the machine takes of everybody.
+    """
+    found = {name: Figures() for name in (CONTROL, *(case.name for case in cases))}
     chance = random.Random(1)
     for number in range(rounds):
         progress(number)
         for case in chance.sample(cases, len(cases)):
             started = time.perf_counter()
             await ask(case)
-            found[case.name].calls.append((time.perf_counter() - started) * 1_000)
+            between = time.perf_counter()
+            await control()
+            found[case.name].calls.append((between - started) * 1_000)
+            found[CONTROL].calls.append((time.perf_counter() - between) * 1_000)
     return found
+
+
+def pinging(database: Database) -> Callable[[], Awaitable[None]]:
+    """Ask PostgreSQL for nothing."""
+
+    async def ask() -> None:
+        async with database.reading() as storage:
+            await storage.ping()
+
+    return ask
+
+
+def asking_health(client: aiohttp.ClientSession) -> Callable[[], Awaitable[bytes]]:
+    """Ask a web process whether it lives."""
+
+    async def ask() -> bytes:
+        async with client.get("/health") as answer:
+            return await answer.read()
+
+    return ask
 
 
 def of_repository(database: Database) -> Ask:

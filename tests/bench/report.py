@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.bench.cases import Case
-from tests.bench.measure import Figures
+from tests.bench.measure import CONTROL, Figures
 
 _DOCUMENT = Path(__file__).parents[2] / "docs" / "BENCHMARKS.md"
 _HEADING = """# Benchmarks
@@ -18,6 +18,7 @@ Written by `make bench`; figures of one machine are to be compared among themsel
 """
 _SECTION = re.compile(r"^## (.+)$", re.MULTILINE)
 _LIMIT_MS = 10.0
+_SHARES = (0.5, 0.9, 0.99, 1.0)
 _KINDS = {
     "cursor": "By cursor, at every depth, in every order and direction",
     "page": "By page",
@@ -52,7 +53,19 @@ def summary(cases: Sequence[Case], floor: dict[str, Figures], http: dict[str, Fi
             f"| {kind} | {len(names)} | {late} | {p99[middle]:.1f} | {p99[-1]:.1f} |"
             f" {over[middle]:.1f} |"
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, "", _control(floor[CONTROL], http[CONTROL])])
+
+
+def _control(floor: Figures, http: Figures) -> str:
+    told = [
+        " / ".join(f"{figures.percentile(share):.1f}" for share in _SHARES)
+        for figures in (floor, http)
+    ]
+    return (
+        "The shortest question meanwhile (`SELECT 1`, GET /health), p50 / p90 / p99 / longest:"
+        f" {told[0]}, over HTTP {told[1]}. What its slowest answers take, the machine takes of"
+        " every list."
+    )
 
 
 def lists(  # noqa: PLR0913 - the parts of one section
