@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import ssl
 from contextlib import suppress
 from email.message import EmailMessage
@@ -21,6 +22,11 @@ from workers.outcomes import GivenUp, LeftMidway, ServerAway, one_line
 _TIMEOUT_SECONDS = 20.0
 _FAREWELL_SECONDS = 2.0
 _ANSWER_LENGTH = 200
+# Hidden before the answer is cut: half an address would not be known for one.
+_LISTENED_LENGTH = 2_000
+# In links that servers send along, %40 is the sign. The repetitions are bounded or cannot fail
+# late: a long hostile answer must not cost a second.
+_ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}(?:@|%40)[\w-]+(?:\.[\w-]+)*")
 _REFUSED_FOR_NOW = range(400, 500)
 _REFUSED_FOR_GOOD = range(500, 600)
 # Answers that speak of the server or of our account, not of the letter (RFC 5321, 4.2.3; RFC 4954).
@@ -105,16 +111,16 @@ class SmtpMailer:
             with suppress(aiosmtplib.SMTPException, OSError):  # it has the letter by now
                 await client.quit(timeout=_FAREWELL_SECONDS)
         except aiosmtplib.SMTPRecipientsRefused as error:
-            raise _verdict(error.recipients[0]) from error
+            raise _verdict(error.recipients[0], letter) from error
         except aiosmtplib.SMTPResponseException as error:
-            raise _verdict(error) from error
+            raise _verdict(error, letter) from error
         except aiosmtplib.SMTPNotSupported as error:
-            raise GivenUp(_said(error)) from error
+            raise GivenUp(_said(error, letter)) from error
         except OSError as error:  # aiosmtplib's time-outs and disconnections among them
-            raise LeftMidway(_said(error)) from error
+            raise LeftMidway(_said(error, letter)) from error
         finally:
             client.close()
-        return one_line(answer, _ANSWER_LENGTH)
+        return _discreet(answer, letter)
 
     async def probe(self) -> None:
         """Connect and sign in, no more; raise ServerAway."""
@@ -153,8 +159,8 @@ class SmtpMailer:
                 await client.helo()
 
 
-def _verdict(error: aiosmtplib.SMTPResponseException) -> Exception:
-    said = one_line(f"{error.code} {error.message}", _ANSWER_LENGTH)
+def _verdict(error: aiosmtplib.SMTPResponseException, letter: EmailMessage) -> Exception:
+    said = _discreet(f"{error.code} {error.message}", letter)
     if error.code in _SERVER_CODES:
         return ServerAway(said)
     if error.code in _REFUSED_FOR_GOOD:
@@ -171,8 +177,30 @@ def _patience(seconds: str) -> float:
     return _TIMEOUT_SECONDS
 
 
-def _said(error: Exception) -> str:
-    return one_line(f"{type(error).__name__}: {error}", _ANSWER_LENGTH)
+def _said(error: Exception, letter: EmailMessage | None = None) -> str:
+    return _discreet(f"{type(error).__name__}: {error}", letter)
+
+
+def _discreet(said: str, letter: EmailMessage | None = None) -> str:
+    """Return what a server said without people's addresses.
+
+    It is kept with the job, which outlives the person, and shown to whoever may look at jobs.
+    """
+    recipients = _addresses(letter, "To")
+    ours = (*_addresses(letter, "From"), letter["Message-ID"].strip("<>") if letter else "")
+
+    def hidden(found: re.Match[str]) -> str:
+        address = found[0].lower().replace("%40", "@")
+        if address in ours:
+            return found[0]
+        # A link has more in front of it: `?id=ada%40example.com`.
+        return "[recipient]" if address.endswith(recipients) else "[address]"
+
+    return one_line(_ADDRESS.sub(hidden, one_line(said, _LISTENED_LENGTH)), _ANSWER_LENGTH)
+
+
+def _addresses(letter: EmailMessage | None, header: str) -> tuple[str, ...]:
+    return tuple(each.addr_spec.lower() for each in letter[header].addresses) if letter else ()
 
 
 def make_mailer(settings: Settings) -> Mailer:

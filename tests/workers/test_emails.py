@@ -149,14 +149,15 @@ async def test_a_letter_refused_for_good_is_noted_as_failed(
     tools: Tools, promised: Promised, sink: Sink, owner: Any
 ) -> None:
     job, promise = await promised()
-    sink.answers["RCPT"] = "550 no such mailbox"
+    address = await owner.fetchval("SELECT email FROM users WHERE id = $1", job.user_id)
+    sink.answers["RCPT"] = f"550 <{address}>: no such mailbox"
 
     with pytest.raises(GivenUp):
         await send_welcome(job, promise, replace(tools, mailer=SmtpMailer(sink.url)))
 
     sink.answers.clear()
     kept = await owner.fetchrow("SELECT * FROM letters")
-    assert (kept["state"], kept["answer"]) == ("failed", "550 no such mailbox")
+    assert (kept["state"], kept["answer"]) == ("failed", "550 <[recipient]>: no such mailbox")
     assert kept["handed_at"] is None
 
 

@@ -14,7 +14,7 @@ async def test_a_dead_letter_goes_out_once_when_retried_and_again_when_replayed(
     start: Start, tools: Tools, sink: Sink, row: Row, welcome: Welcome
 ) -> None:
     sink.letters.clear()
-    sink.answers["DATA"] = "550 5.1.1 no such mailbox"
+    sink.answers["DATA"] = "550 5.1.1 <ada@example.com>: no such mailbox"
     await start("workers.relay", ready="relaying")
     await start("workers", "--queues", "emails", ready="working", SMTP_URL=sink.url)
     job_id = await welcome()
@@ -24,6 +24,7 @@ async def test_a_dead_letter_goes_out_once_when_retried_and_again_when_replayed(
 
     await eventually(lambda: is_in("dead", job_id), 20)
     assert sink.letters == []
+    assert (await row(job_id))["last_error"] == "550 5.1.1 <[address]>: no such mailbox"
     sink.answers.clear()
     async with tools.database.transaction() as storage:
         await desk.retry(storage, job_id)

@@ -152,6 +152,53 @@ async def test_a_server_that_closes_is_away(sink: Sink, command: str) -> None:
         await SmtpMailer(sink.url).send(letter())
 
 
+@pytest.mark.parametrize("code", ["250", "421", "451", "550"])
+@pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA"])
+async def test_what_a_server_says_is_kept_without_anybodys_address(
+    sink: Sink, command: str, code: str
+) -> None:
+    sink.answers[command] = (
+        f"{code} <ADA@Example.com>: not ada@example.com,"
+        " see https://a.example/?id=ada%40example.com; or ask bob=b.example@c.example"
+    )
+    try:
+        said = await SmtpMailer(sink.url).send(letter())
+    except (GivenUp, RuntimeError, ServerAway) as error:
+        said = str(error)
+
+    if code == "250" and command != "DATA":
+        assert said == "taken"
+        return
+    for hidden in ("ada", "bob", "example.com", "%40"):
+        assert hidden not in said.lower()
+    assert "<[recipient]>: not [recipient]," in said
+    assert "[recipient]; or ask [address]" in said
+
+
+async def test_an_address_that_the_cut_of_an_answer_goes_through_is_hidden_too(sink: Sink) -> None:
+    for length in range(170, 200):
+        sink.answers["DATA"] = f"250 {'x' * length} ada@example.com"
+        answer = await SmtpMailer(sink.url).send(letter())
+
+        assert "ada" not in answer
+
+
+async def test_our_own_address_and_the_letters_id_stay_in_an_answer(sink: Sink) -> None:
+    sink.answers["DATA"] = "250 No-Reply@example.org: <0193@example.org> queued"
+
+    answer = await SmtpMailer(sink.url).send(letter())
+
+    assert answer == "No-Reply@example.org: <0193@example.org> queued"
+
+
+async def test_a_server_that_greets_nobody_is_quoted_without_addresses() -> None:
+    async with speaking(saying(b"554 go away, ask postmaster@c.example")) as url:
+        with pytest.raises(ServerAway, match=r"ask \[address\]") as away:
+            await SmtpMailer(url).send(letter())
+
+    assert "c.example" not in str(away.value)
+
+
 async def test_a_refused_connection_is_a_server_away() -> None:
     with pytest.raises(ServerAway) as away:
         await SmtpMailer(f"smtp://127.0.0.1:{free_port()}").send(letter())
