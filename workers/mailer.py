@@ -108,7 +108,8 @@ class SmtpMailer:
             await self._connect(client)
             async with asyncio.timeout(self.timeout):
                 _, answer = await client.send_message(letter)
-            with suppress(aiosmtplib.SMTPException, OSError):  # it has the letter by now
+            # It has the letter by now: not even our own stop may lose that.
+            with suppress(aiosmtplib.SMTPException, OSError, asyncio.CancelledError):
                 await client.quit(timeout=_FAREWELL_SECONDS)
         except aiosmtplib.SMTPRecipientsRefused as error:
             raise _verdict(error.recipients[0], letter) from error

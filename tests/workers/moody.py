@@ -26,6 +26,7 @@ class Stage(StrEnum):
     RCPT = "RCPT"
     DATA = "DATA"
     END = "end of DATA"
+    QUIT = "QUIT"
 
 
 class Fault(StrEnum):
@@ -62,6 +63,7 @@ _WELL = {
     Stage.RCPT: b"250 ok",
     Stage.DATA: b"354 go on",
     Stage.END: b"250 taken",
+    Stage.QUIT: b"221 bye",
 }
 _VERBS = {
     b"EHLO": Stage.EHLO,
@@ -71,6 +73,7 @@ _VERBS = {
     b"MAIL": Stage.MAIL,
     b"RCPT": Stage.RCPT,
     b"DATA": Stage.DATA,
+    b"QUIT": Stage.QUIT,
 }
 
 
