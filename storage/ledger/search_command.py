@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -13,6 +13,7 @@ from uuid import UUID
 
 import orjson
 
+from storage.actor import operator
 from storage.audit import Outcome
 from storage.database import Database
 from storage.ledger.batches import batches
@@ -62,7 +63,7 @@ async def run(database: Database, args: argparse.Namespace) -> str:
     if args.action == "export":
         await _export(database, window, args)
         return ""
-    async with database.transaction() as storage:
+    async with database.transaction(operator()) as storage:
         page = await storage.trail.page(window)
         await storage.audit.note("audit.searched", count=len(page.items), by_command=True)
     tell = _as_json if args.json else _as_line
@@ -70,22 +71,30 @@ async def run(database: Database, args: argparse.Namespace) -> str:
 
 
 async def _export(database: Database, window: Window, args: argparse.Namespace) -> None:
-    form, rows = FORMATS[args.format], 0
-    target = _Target(args.output)
-    try:
-        target.write(form.head)
-        async with aclosing(batches(database, window)) as found:
-            async for batch in found:
-                target.write(form.write(batch))
-                rows += len(batch)
-                sys.stderr.write(f"{rows:,} rows\n")
-        async with database.transaction() as storage:
-            await storage.audit.note(
-                "audit.exported", count=rows, format=form.name, by_command=True
-            )
-        target.keep()
-    finally:
-        target.close()
+    """Two events, as over HTTP: who kills the command when data left is in the trail, too."""
+    actor, form = operator(), FORMATS[args.format]
+    rows, outcome = 0, Outcome.FAILURE
+    with closing(_Target(args.output)) as target:
+        async with database.transaction(actor) as storage:
+            await storage.audit.note("audit.export_begun", format=form.name, by_command=True)
+        try:
+            target.write(form.head)
+            async with aclosing(batches(database, window)) as found:
+                async for batch in found:
+                    target.write(form.write(batch))
+                    rows += len(batch)
+                    sys.stderr.write(f"{rows:,} rows\n")
+            target.keep()
+            outcome = Outcome.SUCCESS
+        finally:
+            async with database.transaction(actor) as storage:
+                await storage.audit.note(
+                    "audit.exported",
+                    outcome=outcome,
+                    count=rows,
+                    format=form.name,
+                    by_command=True,
+                )
 
 
 class _Target:

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import os
+import shlex
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -34,6 +36,11 @@ def run(environ: dict[str, str], tmp_path: Path) -> Run:
     return work
 
 
+async def told(owner: Any) -> Any:
+    """Return the events that wait to be sealed."""
+    return await owner.fetch("SELECT * FROM audit_inbox ORDER BY id")
+
+
 async def test_events_are_printed_as_asked_for(tools: Tools, owner: Any, run: Run) -> None:
     ada = new_id()
     await note(tools.database, "user.created", "team.created")
@@ -61,8 +68,8 @@ async def test_events_are_printed_as_asked_for(tools: Tools, owner: Any, run: Ru
     assert "\x1b" not in text
     assert json.loads(narrowed[1])["id"]
     assert json.loads(narrowed[1])["address"] == "198.51.100.7"
-    actions = [row["action"] for row in await owner.fetch("SELECT action FROM audit_inbox")]
-    assert actions == ["audit.searched"] * 2
+    assert [row["action"] for row in await told(owner)] == ["audit.searched"] * 2
+    assert {row["actor_kind"] for row in await told(owner)} == {"operator"}
 
 
 @pytest.mark.parametrize(
@@ -81,7 +88,7 @@ async def test_a_wrong_option_is_named_and_exits_with_2(run: Run, options: tuple
 
 
 async def test_an_export_is_a_file_that_is_whole_and_for_nobody_else(
-    tools: Tools, run: Run, tmp_path: Path
+    tools: Tools, owner: Any, run: Run, tmp_path: Path
 ) -> None:
     await note(tools.database, *["user.created"] * 1_100, "team.created")
     await seal(tools.database, limit=2_000)
@@ -96,6 +103,50 @@ async def test_an_export_is_a_file_that_is_whole_and_for_nobody_else(
     assert [name for name in sorted(os.listdir(tmp_path)) if "trail" in name]  # noqa: PTH208 == ["trail.csv"]
     assert "1,101 rows" in errors
     assert json.loads(lines)["event"]["action"] == "team.created"
+    begun, done, *_ = await told(owner)
+    assert (begun["action"], done["action"]) == ("audit.export_begun", "audit.exported")
+    facts = {"count": 1_101, "format": "csv", "by_command": True}
+    assert (done["outcome"], json.loads(done["facts"])) == ("success", facts)
+    assert begun["actor_kind"] == done["actor_kind"] == "operator"
+    assert begun["request_id"] == done["request_id"]
+    assert done["request_id"].startswith("command-")
+
+
+async def test_an_export_whose_reader_leaves_is_in_the_trail_as_one_that_failed(
+    tools: Tools, owner: Any, environ: dict[str, str]
+) -> None:
+    await note(tools.database, *["user.created"] * 1_100)  # two batches: a pipe may take one whole
+    await seal(tools.database, limit=2_000)
+    command = shlex.join([sys.executable, "-m", "storage", "audit", "export", "--output", "-"])
+
+    process = await asyncio.create_subprocess_shell(
+        f"{command} | head -c 10", env=os.environ | environ, stdout=subprocess.PIPE
+    )
+    taken, _ = await process.communicate()
+
+    assert len(taken) == 10
+    events = [(row["action"], row["outcome"]) for row in await told(owner)]
+    assert events == [("audit.export_begun", "success"), ("audit.exported", "failure")]
+
+
+async def test_an_export_that_is_killed_while_data_leave_is_in_the_trail(
+    tools: Tools, owner: Any, environ: dict[str, str]
+) -> None:
+    await note(tools.database, *["user.created"] * 1_000)
+    await seal(tools.database, limit=2_000)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "storage", "audit", "export"),
+        env=os.environ | environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdout
+    await process.stdout.readexactly(1)
+
+    process.kill()
+    await process.communicate()
+
+    assert [row["action"] for row in await told(owner)] == ["audit.export_begun"]
 
 
 async def test_an_export_that_fails_leaves_the_file_that_was_there(
