@@ -19,6 +19,10 @@ _LINK_MARKS = dict.fromkeys(map(ord, ".:/@\\"), " ")
 _BLIND_INDEX = "letter recipient"
 # A letter that left while PostgreSQL restarts must be noted, else it leaves once more.
 _NOTE_SECONDS = 30.0
+# A token that was used and one that was retired look alike: whether a try before handed the letter
+# over is not known, and not claimed.
+_OVERTAKEN = "overtaken"
+_PERHAPS_GONE = "overtaken; the try before, whose worker vanished, may have handed it over"
 
 
 async def living(user_id: UUID, storage: Storage) -> Recipient | None:
@@ -51,7 +55,8 @@ async def may_go(
 
 async def withhold(promise: Promise, template: str, storage: Storage, tools: Tools) -> None:
     """Note that a letter stays here since what it would carry is worthless by now."""
-    await storage.letters.set_state(promise.id, LetterState.WITHHELD, "overtaken")
+    answer = _PERHAPS_GONE if promise.crashes else _OVERTAKEN
+    await storage.letters.set_state(promise.id, LetterState.WITHHELD, answer)
     _withheld(template, tools.metrics)
 
 

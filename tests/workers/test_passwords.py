@@ -166,6 +166,8 @@ async def test_a_late_retry_of_an_older_letter_gives_no_second_live_token(
     assert mailroom.letters() == []
     assert await live(owner) == [newer[1].id]
     assert await outcomes(owner) == ["withheld", "handed_over"]
+    kept = await owner.fetchval("SELECT answer FROM letters WHERE state = 'withheld'")
+    assert kept == "overtaken"
 
 
 async def test_the_letter_of_a_token_that_was_used_is_not_written_again(
@@ -177,10 +179,11 @@ async def test_the_letter_of_a_token_that_was_used_is_not_written_again(
     await owner.execute("UPDATE letters SET state = 'queued'")
     await owner.execute("UPDATE password_reset_tokens SET spent_at = now()")
 
-    await send_reset(job, promise, tools)
+    await send_reset(job, replace(promise, crashes=1), tools)
 
     assert mailroom.letters() == []
     assert await live(owner) == []
+    assert "may have handed it over" in await owner.fetchval("SELECT answer FROM letters")
 
 
 async def test_the_fourth_letter_of_an_hour_is_withheld_and_kills_no_token(
