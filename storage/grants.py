@@ -20,7 +20,12 @@ _WORKER_RESTRICTED = {
     "audit_checkpoints": "SELECT, INSERT",
 }
 # What the workers' role may ask the owner for.
-_WORKER_FUNCTIONS = ("make_audit_partition(date)", "drop_audit_partition(date)")
+_WORKER_FUNCTIONS = (
+    "make_audit_partition(date)",
+    "audit_months_in_rest()",
+    "drop_audit_partition(date)",
+    "drop_audit_checkpoints(integer)",
+)
 _EVERYTHING = "SELECT, INSERT, UPDATE, DELETE"
 
 TABLES = """

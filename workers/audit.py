@@ -1,6 +1,8 @@
 """The audit ledger: written here and nowhere else."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from datetime import date
 
 from ops.logging import get_logger
 from storage.jobs import ExportCheckpoint, KeepAuditMonths, SealAudit, VerifyAudit
@@ -12,6 +14,10 @@ from workers.actor import actor
 from workers.toolbox import Tools
 
 _BATCH = 2_000
+# Rows whose personal data one transaction deletes; as many checkpoints.
+_ERASED = 5_000
+# Before the first sequence that a table can hold.
+_BEGINNING = -(2**63)
 _MONTHS_AHEAD = 3
 _DAY = 86_400
 
@@ -56,20 +62,27 @@ async def verify_audit(_: VerifyAudit, __: Promise, tools: Tools) -> None:
 
 
 @actor(KeepAuditMonths)
-async def keep_audit_months(_: KeepAuditMonths, __: Promise, tools: Tools) -> None:
+async def keep_audit_months(_: KeepAuditMonths, promise: Promise, tools: Tools) -> None:
     """Make the next months' partitions; drop those that AUDIT_RETENTION no longer keeps.
 
     That a month went is an event of the chain itself, signed: without it, rows would be missing.
     """
-    async with tools.database.transaction() as storage:
-        for ahead in range(_MONTHS_AHEAD + 1):
-            await storage.ledger.make_month(ahead)
+    async with tools.database.reading() as storage:
+        wanted = await storage.ledger.wanted_months(ahead=_MONTHS_AHEAD)
+    for month in wanted:
+        async with tools.database.transaction() as storage:
+            await storage.ledger.make_month(month)
     days = tools.settings.audit_retention // _DAY
     if not days:
         return
     async with tools.database.reading() as storage:
         old = await storage.ledger.old_months(days=days)
+    erased = 0
     for month in old:
+        async for count in _erasing(month, tools):
+            erased += count
+            async with tools.database.reading() as storage:
+                await storage.outbox.progress(promise, done=erased)
         async with tools.database.transaction() as storage:
             released = await storage.ledger.drop_month(month)
             if released:
@@ -79,3 +92,15 @@ async def keep_audit_months(_: KeepAuditMonths, __: Promise, tools: Tools) -> No
             month=month.isoformat(),
             through=released.sequence if released else None,
         )
+    async with tools.database.reading() as storage:
+        while await storage.ledger.drop_checkpoints(limit=_ERASED):
+            pass
+
+
+async def _erasing(month: date, tools: Tools) -> AsyncIterator[int]:
+    """Delete the personal data of a month, batch after batch; give how many rows each had."""
+    last: int | None = _BEGINNING
+    while last is not None:
+        async with tools.database.reading() as storage:
+            last, count = await storage.ledger.erase_month(month, after=last, limit=_ERASED)
+        yield count

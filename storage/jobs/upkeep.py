@@ -67,3 +67,5 @@ class KeepAuditMonths(Job):
     """Make the ledger's next months, drop those that are older than AUDIT_RETENTION."""
 
     name: ClassVar[str] = "audit.months"
+    # A big month goes in many batches, and rows may have to move into theirs.
+    time_limit: ClassVar[float] = 3_600

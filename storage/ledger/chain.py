@@ -18,6 +18,8 @@ import orjson
 
 # What stands before the first row.
 GENESIS = bytes(32)
+# The name of facts that are no object, or cannot be hashed: they are kept as this one text.
+AS_TEXT = "facts_as_text"
 # Beyond it, RFC 8785 writes a whole number as the double next to it.
 _LARGEST = 2**53 - 1
 
@@ -83,6 +85,15 @@ def personal_hash(salt: bytes, address: str | None) -> bytes:
 def written(moment: datetime) -> str:
     """Return a time as it is hashed: UTC, microseconds, Z."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def facts_of(text: str) -> dict[str, Any]:
+    """Read facts as a table has them; what is no object, or no reader of JSON takes, is AS_TEXT."""
+    try:
+        facts = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        facts = None
+    return facts if isinstance(facts, dict) else {AS_TEXT: text}
 
 
 def check_facts(facts: Mapping[str, object]) -> None:

@@ -1,25 +1,41 @@
 """The ledger: rows sealed out of the inbox, in batches, by one sealer at a time."""
 
-import os
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 import orjson
 
 from ops.crypto import KeyRing
-from storage.ledger.chain import GENESIS, Sealed, personal_hash
 from storage.ledger.checkpoints import Checkpoint, Notary
-
-_SALT_BYTES = 16
+from storage.ledger.sealing import Link, chained
 
 LOCK = "SELECT pg_try_advisory_xact_lock(4827160093)"
 
 # In the order of their ids, which is that of their times but for what commits late.
 TAKE = """
 DELETE FROM audit_inbox WHERE id IN (SELECT id FROM audit_inbox ORDER BY id LIMIT $1)
-RETURNING id, action, outcome, actor_kind, actor_id, subject_id, address, request_id, facts,
-    happened_at
+RETURNING id, action, outcome, actor_kind, actor_id, subject_id, address, request_id,
+    facts::text AS facts, happened_at
+"""
+
+# Where the chain goes on, and when: by the server's clock, which all sealers share, never before
+# the row it goes on from. Months follow each other in it, or dropping one would leave a gap.
+CHAIN_END = """
+SELECT head.sequence, head.hash, greatest(clock_timestamp(), (
+    SELECT max(sealed_at) FROM audit_ledger
+    WHERE audit_ledger.sequence = head.sequence AND sealed_at < '9998-01-01Z'
+)) AS moment
+FROM (VALUES (true)) AS always LEFT JOIN (
+    SELECT sequence, hash FROM audit_checkpoints ORDER BY sequence DESC LIMIT 1
+) AS head ON true
+"""
+
+# The address of one event must not stand beside another of the same id, erased or not.
+TAKEN_IDS = """
+SELECT id FROM audit_ledger WHERE id = ANY($1)
+UNION ALL
+SELECT event_id FROM audit_personal WHERE event_id = ANY($1)
 """
 
 HEAD = """
@@ -84,7 +100,17 @@ WHERE sequence > coalesce((SELECT max(sequence) FROM audit_checkpoints), 0)
 """
 
 # Months are UTC's. What a month holds was sealed in it.
-MAKE_MONTH = "SELECT make_audit_partition((now() + make_interval(months => $1))::date)"
+WANTED_MONTHS = """
+SELECT date_trunc('month', now() + make_interval(months => ahead))::date AS month
+FROM generate_series(0, $1) AS ahead
+UNION SELECT audit_months_in_rest() ORDER BY month
+"""
+
+# A month of rows may have to move.
+PATIENCE = "SET LOCAL statement_timeout = '30min'"
+_PATIENCE_SECONDS = 1_800
+
+MAKE_MONTH = "SELECT make_audit_partition($1)"
 
 OLD_MONTHS = """
 SELECT month FROM (
@@ -96,8 +122,21 @@ WHERE month + interval '1 month' < now() - make_interval(days => $1)
 ORDER BY month
 """
 
+ERASE_MONTH = """
+WITH part AS (
+    SELECT sequence, id FROM audit_ledger
+    WHERE sealed_at >= $1::date::timestamp AT TIME ZONE 'UTC'
+      AND sealed_at < ($1::date + interval '1 month') AT TIME ZONE 'UTC' AND sequence > $2
+    ORDER BY sequence LIMIT $3
+), gone AS (
+    DELETE FROM audit_personal WHERE event_id = ANY(ARRAY(SELECT id FROM part))
+)
+SELECT max(sequence), count(*) FROM part
+"""
+
 DROP_MONTH = "SELECT drop_audit_partition($1)"
 
+DROP_CHECKPOINTS = "SELECT drop_audit_checkpoints($1)"
 
 # Tells in the chain up to which row older months were dropped: a released row as facts.
 DROPPED = "audit.months_dropped"
@@ -138,22 +177,16 @@ class Ledger:
         taken = sorted(await self._connection.fetch(TAKE, limit), key=lambda row: row["id"])
         if not taken:
             return 0
-        head = await self.head()
-        salts = [os.urandom(_SALT_BYTES) for _ in taken]
-        rows = _chained(taken, salts, head)
-        await self._append(rows)
-        last, last_hash = rows[-1]
-        await self._connection.execute(
-            KEEP_PERSONAL,
-            [row["id"] for row in taken],
-            salts,
-            [row["address"] for row in taken],
-        )
-        signed = self._notary.sign(last.sequence, last_hash)
+        end = await self._connection.fetchrow(CHAIN_END)
+        ids = [row["id"] for row in taken]
+        known = {row["id"] for row in await self._connection.fetch(TAKEN_IDS, ids)}
+        links = chained(taken, end, taken=known)
+        await self._append(links)
+        signed = self._notary.sign(links[-1].row.sequence, links[-1].hash)
         await self._connection.execute(
             SIGN, signed.sequence, signed.hash, signed.key_id, signed.signature
         )
-        return len(rows)
+        return len(links)
 
     async def head(self) -> Checkpoint | None:
         """Return the newest checkpoint; None while nothing was sealed."""
@@ -190,19 +223,36 @@ class Ledger:
         sequence: int | None = await self._connection.fetchval(UNSIGNED)
         return sequence
 
-    async def make_month(self, ahead: int) -> bool:
-        """Make the partition of this month or one ahead; False when it is there."""
-        return bool(await self._connection.fetchval(MAKE_MONTH, ahead))
+    async def wanted_months(self, *, ahead: int) -> list[date]:
+        """Return the first days of this month, so many ahead, and those with rows in the rest."""
+        return [row["month"] for row in await self._connection.fetch(WANTED_MONTHS, ahead)]
+
+    async def make_month(self, month: date) -> bool:
+        """Make the partition of a month, with its rows in the rest; False when it is there.
+
+        Needs a transaction, which may take half an hour: one month in it and nothing else.
+        """
+        await self._connection.execute(PATIENCE)
+        made = await self._connection.fetchval(MAKE_MONTH, month, timeout=_PATIENCE_SECONDS)
+        return bool(made)
 
     async def old_months(self, *, days: int) -> list[date]:
         """Return the first days of months that were over so many days ago, oldest first."""
         return [row["month"] for row in await self._connection.fetch(OLD_MONTHS, days)]
 
+    async def erase_month(self, month: date, *, after: int, limit: int) -> tuple[int | None, int]:
+        """Delete the personal data of up to `limit` rows of a month, after one.
+
+        Returns the last of them, to go on after, and how many they are; None when none is left.
+        """
+        last, count = await self._connection.fetchrow(ERASE_MONTH, month, after, limit)
+        return last, count
+
     async def drop_month(self, month: date) -> Checkpoint | None:
-        """Drop a month with its personal data; return its last row, released, None if it had none.
+        """Drop a month; return its last row, released, None if it had none.
 
         The transaction must note that as DROPPED: without it, rows would be missing. Raises
-        asyncpg.RaiseError while no checkpoint has signed that row.
+        asyncpg.RaiseError while no checkpoint has signed that row, or its personal data are there.
         """
         last: int | None = await self._connection.fetchval(DROP_MONTH, month)
         if last is None:
@@ -210,11 +260,21 @@ class Ledger:
         [signed] = await self.checkpoints([last])
         return self._notary.release(last, signed.hash)
 
-    async def _append(self, rows: Sequence[tuple[Sealed, bytes]]) -> None:
+    async def drop_checkpoints(self, *, limit: int) -> int:
+        """Delete up to `limit` checkpoints of rows that were dropped; return how many."""
+        return int(await self._connection.fetchval(DROP_CHECKPOINTS, limit))
+
+    async def _append(self, links: Sequence[Link]) -> None:
         await self._connection.execute(
             APPEND,
-            *([getattr(row, name) for row, _ in rows] for name in _COLUMNS),
-            [row_hash for _, row_hash in rows],
+            *([getattr(link.row, name) for link in links] for name in _COLUMNS),
+            [link.hash for link in links],
+        )
+        await self._connection.execute(
+            KEEP_PERSONAL,
+            [link.row.id for link in links],
+            [link.salt for link in links],
+            [link.address for link in links],
         )
 
 
@@ -223,30 +283,3 @@ def _released(facts: str) -> Checkpoint | None:
         return Checkpoint.read(orjson.loads(facts))
     except (KeyError, TypeError, ValueError):
         return None
-
-
-def _chained(
-    taken: Sequence[Any], salts: Sequence[bytes], head: Checkpoint | None
-) -> list[tuple[Sealed, bytes]]:
-    sequence, previous = (head.sequence, head.hash) if head else (0, GENESIS)
-    now = datetime.now(UTC)
-    rows = []
-    for row, salt in zip(taken, salts, strict=True):
-        sequence += 1
-        sealed = Sealed(
-            sequence=sequence,
-            id=row["id"],
-            action=row["action"],
-            outcome=row["outcome"],
-            actor_kind=row["actor_kind"],
-            actor_id=row["actor_id"],
-            subject_id=row["subject_id"],
-            request_id=row["request_id"],
-            facts=row["facts"],
-            happened_at=row["happened_at"],
-            sealed_at=now,
-            personal_hash=personal_hash(salt, row["address"]),
-            previous_hash=previous,
-        )
-        rows.append((sealed, previous := sealed.hash))
-    return rows

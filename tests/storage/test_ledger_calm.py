@@ -126,6 +126,7 @@ async def old_months(
 async def drop_oldest(tools: Tools) -> None:
     async with tools.database.transaction() as storage:
         for month in (await storage.ledger.old_months(days=30))[:1]:
+            await storage.ledger.erase_month(month, after=0, limit=1_000)
             released = await storage.ledger.drop_month(month)
             if released:
                 await storage.audit.note(DROPPED, month=month.isoformat(), **released.shown())

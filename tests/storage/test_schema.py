@@ -139,7 +139,12 @@ async def test_the_audit_trail_is_closed_to_both_roles_but_for_what_they_do(
 
 
 async def test_only_the_workers_may_ask_for_partitions(owner: Any) -> None:
-    for function in ("make_audit_partition(date)", "drop_audit_partition(date)"):
+    for function in (
+        "make_audit_partition(date)",
+        "audit_months_in_rest()",
+        "drop_audit_partition(date)",
+        "drop_audit_checkpoints(integer)",
+    ):
         for role, allowed in (("ostiary_api", False), ("ostiary_worker", True)):
             has = "SELECT has_function_privilege($1, $2, 'EXECUTE')"
             assert await owner.fetchval(has, role, function) == allowed, (role, function)
