@@ -19,15 +19,8 @@ INSERT INTO outbox (id, queue, name, body, request_id, available_at, urgency)
 VALUES ($1, $2, $3, $4, $5, coalesce($6, now()), $7)
 """
 
-# One queue's backlog hides no other queue, and bulk hides nothing: the relay takes the oldest of
-# each lane (a queue and an urgency), as many as the broker has room for. Locked rows belong to
-# another relay. What it takes counts as handed over at once: should the relay die before the broker
-# has them, they are recalled. A paused queue lets its first promise out as a probe, unless an
-# administrator holds it: who moves `until` sends it, so that two relays send one. The array at the
-# end keeps the planner from reading the whole table: it cannot know how few these are. Nobody waits
-# for the disk: should PostgreSQL forget a claim in a crash, the promise is pending, and goes again.
-CLAIM_DUE = """
-WITH RECURSIVE lanes AS (
+# A jump from lane to lane along the index, however much is pending in each.
+_LANES = """lanes AS (
     (SELECT queue, urgency FROM outbox WHERE state = 'pending' ORDER BY queue, urgency LIMIT 1)
     UNION ALL
     SELECT following.queue, following.urgency FROM lanes CROSS JOIN LATERAL (
@@ -36,7 +29,17 @@ WITH RECURSIVE lanes AS (
         ORDER BY queue, urgency
         LIMIT 1
     ) AS following
-), rooms AS (
+)"""
+
+# One queue's backlog hides no other queue, and bulk hides nothing: the relay takes the oldest of
+# each lane (a queue and an urgency), as many as the broker has room for. Locked rows belong to
+# another relay. What it takes counts as handed over at once: should the relay die before the broker
+# has them, they are recalled. A paused queue lets its first promise out as a probe, unless an
+# administrator holds it: who moves `until` sends it, so that two relays send one. The array at the
+# end keeps the planner from reading the whole table: it cannot know how few these are. Nobody waits
+# for the disk: should PostgreSQL forget a claim in a crash, the promise is pending, and goes again.
+CLAIM_DUE = f"""
+WITH RECURSIVE {_LANES}, rooms AS (
     SELECT queue, urgency, room
     FROM unnest($1::text[], $2::smallint[], $3::integer[]) AS given (queue, urgency, room)
 ), put_off AS (
@@ -71,7 +74,7 @@ WITH RECURSIVE lanes AS (
     RETURNING id, queue, name, urgency, available_at
 )
 SELECT id, queue, name, urgency FROM moved ORDER BY urgency, available_at, id
-"""
+"""  # noqa: S608 - only our own constant is put in
 
 UNSETTLED = """
 SELECT id, queue, urgency, handed_at, handed_at < now() - interval '5 minutes' AS old FROM outbox
@@ -169,17 +172,8 @@ UNION ALL
 SELECT queue, state, count(*), NULL FROM outbox WHERE state = 'dead' GROUP BY queue, state
 """
 
-LAG = """
-WITH RECURSIVE lanes AS (
-    (SELECT queue, urgency FROM outbox WHERE state = 'pending' ORDER BY queue, urgency LIMIT 1)
-    UNION ALL
-    SELECT following.queue, following.urgency FROM lanes CROSS JOIN LATERAL (
-        SELECT queue, urgency FROM outbox
-        WHERE state = 'pending' AND (queue, urgency) > (lanes.queue, lanes.urgency)
-        ORDER BY queue, urgency
-        LIMIT 1
-    ) AS following
-)
+LAG = f"""
+WITH RECURSIVE {_LANES}
 SELECT coalesce(extract(epoch FROM now() - min(oldest.available_at)), 0)::float8
 FROM lanes CROSS JOIN LATERAL (
     SELECT available_at FROM outbox
@@ -189,7 +183,7 @@ FROM lanes CROSS JOIN LATERAL (
     LIMIT 1
 ) AS oldest
 WHERE lanes.queue NOT IN (SELECT queue FROM queue_pauses)
-"""
+"""  # noqa: S608 - only our own constant is put in
 
 
 _BEGINNING = (datetime.min.replace(tzinfo=UTC), UUID(int=0))

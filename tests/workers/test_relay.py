@@ -14,7 +14,7 @@ import redis
 from storage.jobs import NOBODY, Job, SendReset
 from storage.outbox import Due
 from tests.factories import free_port
-from tests.workers.conftest import Hold, Put, Row
+from tests.workers.conftest import Put, Row
 from tests.workers.processes import eventually
 from workers.broker import Broker
 from workers.lanes import bell
@@ -38,15 +38,6 @@ class Asked(Broker):
         """Offer promises."""
         self.times += 1
         return super().offer(promises, count)
-
-
-_MANY = """
-WITH made AS (
-    INSERT INTO outbox (id, queue, name, body)
-    SELECT gen_random_uuid(), 'emails', 'emails.try', '{}' FROM generate_series(1, $1) RETURNING id
-)
-SELECT array_agg(id) FROM made
-"""
 
 
 @pytest.fixture
@@ -143,35 +134,6 @@ async def test_without_redis_nothing_is_handed_over(
     assert queued(broker) == [str(promise_id)]
 
 
-async def test_what_a_dead_relay_took_is_recalled_after_five_seconds(
-    tools: Tools, put: Put, owner: Any, relay: Relay, broker: Broker
-) -> None:
-    promise_id = await put(Try())
-    async with tools.database.reading() as storage:
-        assert [due.id for due in await storage.outbox.claim_due(10)] == [promise_id]  # and dies
-
-    assert await relay.relay_once() == 0
-    assert await relay.recall_once() == 0
-    await aged(owner, "6 seconds")
-
-    assert await relay.recall_once() == 1
-    assert await relay.relay_once() == 1
-    assert queued(broker) == [str(promise_id)]
-
-
-async def test_what_a_worker_has_is_not_taken_back_when_the_offer_seemed_to_fail(
-    tools: Tools, put: Put, row: Row, hold: Hold
-) -> None:
-    promise_id = await put(Try())
-    async with tools.database.reading() as storage:
-        await storage.outbox.claim_due(10)
-        await hold(promise_id)
-
-        await storage.outbox.recall([promise_id])
-
-    assert (await row(promise_id))["state"] == "handed_over"
-
-
 async def test_a_broker_that_holds_enough_of_a_lane_gets_no_more_of_it(
     put: Put, row: Row, relay: Relay, broker: Broker
 ) -> None:
@@ -204,82 +166,6 @@ async def test_a_queue_with_a_huge_backlog_does_not_delay_another(
     assert (await row(late))["state"] == "handed_over"
 
 
-async def aged(owner: Any, age: str) -> None:
-    await owner.execute("UPDATE outbox SET handed_at = now() - $1::text::interval", age)
-
-
-async def test_what_redis_lost_is_recalled(
-    put: Put, owner: Any, row: Row, relay: Relay, broker: Broker
-) -> None:
-    promise_id = await put(Try())
-    await relay.relay_once()
-    broker.client.flushdb()
-    assert await relay.recall_once() == 0  # five seconds are given to whoever is on the way
-    await aged(owner, "6 seconds")
-
-    assert await relay.recall_once() == 1
-
-    assert (await row(promise_id))["state"] == "pending"
-    assert await relay.relay_once() == 1
-    assert queued(broker) == [str(promise_id)]
-
-
-async def test_what_still_lies_in_redis_waits_for_its_turn(
-    put: Put, owner: Any, row: Row, relay: Relay
-) -> None:
-    promise_id = await put(Try())
-    await relay.relay_once()
-    await aged(owner, "4 minutes")
-
-    assert await relay.recall_once() == 0
-    assert (await row(promise_id))["state"] == "handed_over"
-
-
-async def test_after_five_minutes_it_is_offered_again_whatever_redis_has(
-    put: Put, owner: Any, relay: Relay, broker: Broker
-) -> None:
-    promise_id = await put(Try())
-    await relay.relay_once()
-    await aged(owner, "6 minutes")
-
-    assert await relay.recall_once() == 1
-    assert await relay.relay_once() == 1
-    assert broker.client.hlen("dramatiq:emails.msgs") == 1  # one message, two places in the queue
-    assert queued(broker) == [str(promise_id)] * 2
-
-
-async def test_what_redis_lost_is_recalled_from_behind_a_thousand_that_wait(
-    put: Put, owner: Any, row: Row, relay: Relay, broker: Broker
-) -> None:
-    ids = await owner.fetchval(_MANY, 1_000)
-    broker.offer([Due(promise_id, "emails", Try.name) for promise_id in ids])
-    lost = await put(Try())
-    await owner.execute("UPDATE outbox SET state = 'handed_over', handed_at = now()")
-    await aged(owner, "6 seconds")
-    await owner.execute(
-        "UPDATE outbox SET handed_at = handed_at - interval '1 minute' WHERE id <> $1", lost
-    )
-
-    assert await relay.recall_once() == 1
-
-    assert (await row(lost))["state"] == "pending"
-
-
-async def test_a_queue_without_workers_fills_no_list_of_redis(
-    owner: Any, relay: Relay, broker: Broker
-) -> None:
-    await owner.fetchval(_MANY, 600)
-
-    for _ in range(5):
-        while await relay.relay_once():
-            pass
-        await aged(owner, "6 minutes")
-        await relay.recall_once()
-
-    assert broker.client.hlen("dramatiq:emails.msgs") == 600
-    assert len(queued(broker)) <= 1_000
-
-
 async def test_a_relay_that_is_refused_asks_a_few_times_a_second_and_goes_on(
     tools: Tools, broker: Broker, put: Put
 ) -> None:
@@ -298,18 +184,6 @@ async def test_a_relay_that_is_refused_asks_a_few_times_a_second_and_goes_on(
     asked.client.close()
 
     assert asked.times < 10
-
-
-async def test_what_somebody_works_on_is_not_recalled(
-    put: Put, owner: Any, hold: Hold, relay: Relay, broker: Broker
-) -> None:
-    promise_id = await put(Try())
-    await relay.relay_once()
-    await hold(promise_id)
-    broker.client.flushdb()
-    await aged(owner, "6 minutes")
-
-    assert await relay.recall_once() == 0
 
 
 async def test_a_relay_that_runs_is_woken_by_the_commit(
