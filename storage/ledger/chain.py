@@ -20,6 +20,7 @@ import orjson
 GENESIS = bytes(32)
 # The name of facts that are no object, or cannot be hashed: they are kept as this one text.
 AS_TEXT = "facts_as_text"
+_NESTED = (dict, list)
 # Beyond it, RFC 8785 writes a whole number as the double next to it.
 _LARGEST = 2**53 - 1
 
@@ -88,12 +89,15 @@ def written(moment: datetime) -> str:
 
 
 def facts_of(text: str) -> dict[str, Any]:
-    """Read facts as a table has them; what is no object, or no reader of JSON takes, is AS_TEXT."""
+    """Read facts as a table has them: what is no flat object that can be read becomes AS_TEXT."""
     try:
         facts = orjson.loads(text)
-    except orjson.JSONDecodeError:
+    except orjson.JSONDecodeError:  # a number beyond all numbers, brackets within brackets
         facts = None
-    return facts if isinstance(facts, dict) else {AS_TEXT: text}
+    # What is read from a greater depth than it is written to would break answers off.
+    if isinstance(facts, dict) and not any(isinstance(it, _NESTED) for it in facts.values()):
+        return facts
+    return {AS_TEXT: text}
 
 
 def check_facts(facts: Mapping[str, object]) -> None:
@@ -118,10 +122,19 @@ def _keeps_its_form(value: object) -> bool:
 
 
 def sealed_of(row: Mapping[str, Any]) -> Sealed:
-    """Read a row of the table, its facts as text or object; raise when it is none."""
-    facts = orjson.loads(row["facts"]) if isinstance(row["facts"], str) else row["facts"]
+    """Read a row of the table, its facts as text; raise when it is none."""
+    facts = orjson.loads(row["facts"])
     if not isinstance(facts, dict):
         raise TypeError("facts are an object")
+    return _sealed(row, facts)
+
+
+def stored(row: Mapping[str, Any]) -> Sealed:
+    """Read a row of the table to show it, whatever stands there by force: it is evidence."""
+    return _sealed(row, facts_of(row["facts"]))
+
+
+def _sealed(row: Mapping[str, Any], facts: dict[str, Any]) -> Sealed:
     return Sealed(**{name: row[name] for name in _FIELDS} | {"facts": facts})
 
 

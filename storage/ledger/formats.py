@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from storage.ledger.chain import sealed_of, written
+from storage.ledger.chain import facts_of, stored, written
 from storage.ledger.exporting import export_line
 
 _COLUMNS = (
@@ -60,7 +60,7 @@ def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
     facts = dict(row)
     event: dict[str, Any]
     if "hash" in facts:
-        event = sealed_of(row).shown()
+        event = stored(row).shown()
         salt = facts["salt"]
         link = {"hash": facts["hash"].hex(), "salt": salt.hex() if salt else None}
         return event | link | {"address": facts["address"]}
@@ -73,7 +73,7 @@ def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
         "actor": str(facts["actor_id"]) if facts["actor_id"] else None,
         "subject": str(facts["subject_id"]) if facts["subject_id"] else None,
         "requestId": facts["request_id"],
-        "facts": orjson.loads(facts["facts"]),
+        "facts": facts_of(facts["facts"]),
         "time": written(facts["happened_at"]),
         "sealed": None,
         "personal": None,

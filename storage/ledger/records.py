@@ -64,8 +64,10 @@ class AuditRecord(AuditEvent):
 
     @property
     def version(self) -> int:
-        """Sealing is the only change an event ever sees."""
-        return 2 if self.link else 1
+        """1 while it waits, 2 once it is sealed, 3 once its personal data were erased."""
+        if self.link is None:
+            return 1
+        return 2 if self.link.salt is not None else 3
 
 
 @dataclass(frozen=True, slots=True)

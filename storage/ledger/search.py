@@ -11,16 +11,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import orjson
-
-from storage.ledger.chain import sealed_of
+from storage.ledger.chain import facts_of, stored
 from storage.ledger.records import Actions, AuditEvent, AuditRecord, ChainLink, EventNotFound
 from storage.pages import COUNTED, COUNTED_MATCHES, Page, Window, fetch_page, fetch_planned
 
 _EVENT = "id, action, outcome, actor_kind, actor_id, subject_id, request_id, facts, happened_at"
-# As text: what is hashed again must be what stands there, whatever a reader makes of it.
-_RECORD = _EVENT.replace("facts", "facts::text AS facts")
-_LINK = "sealed_at, personal_hash, previous_hash, hash, salt"
+# Facts as text: what is hashed again must be what stands there, whatever a reader makes of it. By
+# force, a time that Python does not have can stand there: shown is the nearest.
+_RECORD = _EVENT.replace("facts", "facts::text AS facts").replace(
+    "happened_at", "greatest(least(happened_at, '9998-01-01Z'), '0002-01-01Z') AS happened_at"
+)
+_LINK = """greatest(least(sealed_at, '9998-01-01Z'), '0002-01-01Z') AS sealed_at,
+    personal_hash, previous_hash, hash, salt"""
 
 # By name of the filter; `$?` stands for the value.
 _CONDITIONS = {
@@ -91,7 +93,7 @@ class AuditTrail:
         Filters: `subject`, `actor`, `action` (an Actions), `outcome`, `address`, `requestId`,
         `actorKind`, `sealed`.
         """
-        return await fetch_page(self._connection, _Trail(), window, AuditEvent)
+        return await fetch_page(self._connection, _Trail(), window, _event)
 
     async def by_id(self, event_id: UUID) -> AuditRecord:
         """Return an event with its place in the chain; raise EventNotFound."""
@@ -99,10 +101,10 @@ class AuditTrail:
         if row is None:
             raise EventNotFound
         event = {name: row[name] for name in _NAMES_OF_EVENT}
-        event["facts"] = orjson.loads(row["facts"])
+        event["facts"] = facts_of(row["facts"])
         if row["hash"] is None:
             return AuditRecord(**event, link=None)
-        link = ChainLink(row=sealed_of(row), hash=row["hash"], salt=row["salt"])
+        link = ChainLink(row=stored(row), hash=row["hash"], salt=row["salt"])
         return AuditRecord(**event, link=link)
 
     async def ends(self) -> Ends:
@@ -124,6 +126,10 @@ class AuditTrail:
     async def _batch(self, statement: str, args: list[Any]) -> list[Any]:
         found: list[Any] = await fetch_planned(self._connection, statement, args)
         return found
+
+
+def _event(**shown: Any) -> AuditEvent:
+    return AuditEvent(**shown | {"facts": facts_of(shown["facts"])})
 
 
 class _Trail:
@@ -177,7 +183,7 @@ def sealed_batch(
     statement = (
         f"SELECT sequence, {_RECORD}, {_LINK}, address"  # noqa: S608 - constants
         " FROM audit_ledger LEFT JOIN audit_personal ON event_id = id"
-        f" WHERE {where} ORDER BY sequence, sealed_at LIMIT {text.value(limit)}"
+        f" WHERE {where} ORDER BY sequence, audit_ledger.sealed_at LIMIT {text.value(limit)}"
     )
     return statement, text.args
 
@@ -244,13 +250,13 @@ class _Text:
             by_address = "address" in window.filters
             table = "audit_ledger JOIN audit_personal ON event_id = id"
             yield (
-                f"SELECT sequence, {_EVENT}, {'address' if by_address else 'NULL AS address'}"  # noqa: S608 - constants
+                f"SELECT sequence, {_RECORD}, {'address' if by_address else 'NULL AS address'}"  # noqa: S608 - constants
                 f" FROM {table if by_address else 'audit_ledger'}"
                 f" WHERE {' AND '.join([where, *self.of_ledger])}"
             )
         if wanted is not True:
             yield (
-                f"SELECT NULL::bigint AS sequence, {_EVENT}, address FROM audit_inbox"  # noqa: S608 - constants
+                f"SELECT NULL::bigint AS sequence, {_RECORD}, address FROM audit_inbox"  # noqa: S608 - constants
                 f" WHERE {where}"
             )
 

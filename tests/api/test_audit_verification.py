@@ -12,7 +12,7 @@ from api.audit.verification import StillVerifying, Verification
 from api.parts import Parts
 from ops.metrics import Metrics
 from tests.people import Person, admin, call
-from tests.storage.trail import generate, note, seal
+from tests.storage.trail import garbage_of_others_apart, generate, note, seal
 from workers.toolbox import Tools
 
 
@@ -121,11 +121,12 @@ async def test_verification_keeps_no_other_request_waiting(
     asked = asyncio.create_task(verification(parts).result())
     turns = []
 
-    while not asked.done():
-        # A share of this thread's work: no machine is slow or busy in only a part of it.
-        began = time.thread_time()
-        await asyncio.sleep(0)
-        turns.append(time.thread_time() - began)
+    with garbage_of_others_apart():
+        while not asked.done():
+            # A share of this thread's work: no machine is slow or busy in only a part of it.
+            began = time.thread_time()
+            await asyncio.sleep(0)
+            turns.append(time.thread_time() - began)
 
     assert (await asked)[0].checked == 10_000
     assert max(turns) < sum(turns) / 4, (max(turns), sum(turns))

@@ -154,11 +154,14 @@ async def test_an_export_that_fails_leaves_the_file_that_was_there(
 ) -> None:
     await note(tools.database, *["user.created"] * 5)
     await seal(tools.database)
-    await owner.execute("UPDATE audit_ledger SET facts = '[]' WHERE sequence = 4")
     file = tmp_path / "trail.jsonl"
     file.write_text("before")
 
-    code, _, _ = await run("export", "--output", str(file))
+    await owner.execute("REVOKE SELECT ON audit_personal FROM ostiary_worker")
+    try:
+        code, _, _ = await run("export", "--output", str(file))
+    finally:
+        await owner.execute("GRANT SELECT ON audit_personal TO ostiary_worker")
     nowhere, _, told = await run("export", "--output", str(tmp_path / "no" / "trail"))
 
     assert code == 1

@@ -11,6 +11,7 @@ from storage.ledger import Checkpoint, Notary
 from storage.ledger.repository import DROPPED
 from tests.conftest import MakeSettings
 from tests.storage.sealed_ledger import BATCH, ROWS, SealedLedger, opened
+from tests.storage.trail import garbage_of_others_apart
 
 _READ = """
 SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables
@@ -118,11 +119,12 @@ async def test_thousands_of_signatures_keep_nobody_else_waiting(
     asked = asyncio.create_task(ledger.verdict(*outside))
     turns = []
 
-    while not asked.done():
-        # A share of this thread's work: no machine is slow or busy in only a part of it.
-        began = time.thread_time()
-        await asyncio.sleep(0)
-        turns.append(time.thread_time() - began)
+    with garbage_of_others_apart():
+        while not asked.done():
+            # A share of this thread's work: no machine is slow or busy in only a part of it.
+            began = time.thread_time()
+            await asyncio.sleep(0)
+            turns.append(time.thread_time() - began)
 
     assert (await asked).valid
     assert max(turns) < sum(turns) / 4, (max(turns), sum(turns))

@@ -1,6 +1,8 @@
 """Audit events for tests: noted as processes note them, sealed when a test says so."""
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -38,6 +40,17 @@ SELECT number, id,
     'req_' || number, '{}', at, '\\x00', '\\x00', sha256(int8send(number)), at
 FROM stamped
 """
+
+
+@contextmanager
+def garbage_of_others_apart() -> Iterator[None]:
+    """Keep what other tests have left from being collected while turns are measured."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 async def note(
