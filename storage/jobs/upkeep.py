@@ -58,7 +58,7 @@ class VerifyAudit(Job):
     """Walk the whole ledger, raise the alarm if a row is not what was sealed."""
 
     name: ClassVar[str] = "audit.verify"
-    # Some 60,000 rows a second.
+    # Some 20,000 rows a second.
     time_limit: ClassVar[float] = 3_600
 
 
