@@ -123,10 +123,7 @@ async def test_an_address_that_was_erased_is_neither_shown_nor_found(
 
     await owner.execute("DELETE FROM audit_personal")
 
-    (event,) = await found(tools.database)
-    async with tools.database.reading() as storage:
-        assert (await storage.trail.by_id(event.id)).version == 3
-    assert event.address is None
+    assert [event.address for event in await found(tools.database)] == [None]
     assert await found(tools.database, filters={"address": "203.0.113.9"}) == []
 
 
