@@ -23,7 +23,7 @@ COLUMNS = f"""
     outbox.attempts, outbox.crashes, outbox.last_error AS error, outbox.request_id,
     outbox.replay_of, outbox.progress_done, outbox.progress_total,
     CASE WHEN outbox.run_until > now() AND outbox.state IN ('pending', 'handed_over')
-        THEN outbox.holder END AS holder,
+        THEN outbox.started_at END AS running_since,
     coalesce(outbox.finished_at, outbox.handed_at, outbox.available_at) AS at,
     outbox.created_at, outbox.updated_at
 """

@@ -1,7 +1,7 @@
 """What administrators are shown of queues and jobs, and what they may not do with them."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -56,19 +56,12 @@ class JobSummary:
     replay_of: UUID | None
     progress_done: int | None
     progress_total: int | None
-    # Who works on it now; made when they took it.
-    holder: UUID | None
+    # When the worker who has it now took it.
+    running_since: datetime | None
     # When it is tried next, was handed to the broker, or ended.
     at: datetime
     created_at: datetime
     updated_at: datetime
-
-    @property
-    def running_since(self) -> datetime | None:
-        """When its worker took it: the holder's id is a UUIDv7, which begins with milliseconds."""
-        if self.holder is None:
-            return None
-        return datetime.fromtimestamp((self.holder.int >> 80) / 1000, UTC)
 
     @property
     def progress(self) -> dict[str, int | None] | None:

@@ -12,7 +12,7 @@ _STATES = {
     "delayed": "available_at = now() + interval '1 hour', attempts = 3, last_error = '451 later'",
     "handed_over": "state = 'handed_over', handed_at = now()",
     "running": "state = 'handed_over', handed_at = now(), attempts = 1, holder = id,"
-    " run_until = now() + interval '15 seconds'",
+    " started_at = now(), run_until = now() + interval '15 seconds'",
     "done": "state = 'done', handed_at = now(), finished_at = now(), attempts = 1, holder = id",
     "dead": "state = 'dead', handed_at = now(), finished_at = now(), attempts = 12, crashes = 1,"
     " holder = id, last_error = '550 no such mailbox'",
