@@ -238,4 +238,5 @@ def _newest_change() -> float:
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)
+    with suppress(OSError):  # a terminal that is gone, a full disk: neither ends the service
+        print(text, flush=True)

@@ -1,5 +1,6 @@
 """The processes' output, line by line, each with the name of its process in front."""
 
+import errno
 from dataclasses import dataclass, field
 from typing import TextIO
 
@@ -31,7 +32,10 @@ class Splitter:
 
 
 class Printer:
-    """Writes prefixed lines; when the output breaks, it is silent rather than in the way."""
+    """Writes prefixed lines; when the output breaks, it is silent rather than in the way.
+
+    A full disk keeps it silent until there is room again.
+    """
 
     def __init__(self, output: TextIO, *, labels: list[str], colour: bool) -> None:
         self._output: TextIO | None = output
@@ -51,8 +55,9 @@ class Printer:
         try:
             self._output.write("".join(f"{prefix} {line}\n" for line in lines))
             self._output.flush()
-        except (OSError, ValueError):
-            self._output = None  # A closed terminal or pipe must not stop the processes.
+        except (OSError, ValueError) as error:
+            if getattr(error, "errno", None) != errno.ENOSPC:
+                self._output = None  # A closed terminal or pipe must not stop the processes.
 
     def say(self, line: str) -> None:
         """Write a line of our own."""
