@@ -24,6 +24,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "memory postgres": (60, 10),  # up to 40 backends fill their caches
     "memory": (8, 8),
     "files postgres": (1_500, 50),  # and keep the files of their tables open
+    "files api.serving.child": (60, 2),  # a socket for each caller at once, and for their queries
     "files": (12, 2),
     "keys": (200, 0),
     "connections": (20, 2),
