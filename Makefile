@@ -76,7 +76,8 @@ docs: .venv/.run ## Write the generated files: .env.example, docs/*, dashboards
 lock: .venv/.dev ## Resolve the dependencies anew
 	@$(BIN)/uv pip compile -q pyproject.toml --extra embedded --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header -o requirements.lock
-	@$(BIN)/uv pip compile -q pyproject.toml --extra embedded --extra dev --universal \
+	@$(BIN)/uv pip compile -q pyproject.toml --extra embedded --extra otel --extra sentry \
+	  --extra dev --universal \
 	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  -c requirements.lock -o requirements-dev.lock
 
