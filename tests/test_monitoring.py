@@ -1,4 +1,4 @@
-"""Dashboards and alerts: everything they name exists, parses, is explained, and is tried."""
+"""Alerts: everything they name exists, parses, is explained, and is tried."""
 
 import shutil
 import subprocess
@@ -10,9 +10,6 @@ import promql_parser
 import pytest
 import yaml  # type: ignore[import-untyped]  # only tests read YAML
 
-from grafana import generate
-from grafana.model import Panel
-from grafana.overview import OVERVIEW
 from ops.metrics import Metrics
 
 ROOT = Path(__file__).parents[1]
@@ -34,17 +31,12 @@ def _alerts() -> list[dict[str, Any]]:
     return [rule for group in _load(RULES)["groups"] for rule in group["rules"]]
 
 
-def _panels() -> list[Panel]:
-    return [panel for row in OVERVIEW.rows for panel in row.panels]
-
-
 def _expressions() -> list[str]:
-    queries = [query.expr for panel in _panels() for query in panel.queries]
-    return queries + [str(alert["expr"]) for alert in _alerts()]
+    return [str(alert["expr"]) for alert in _alerts()]
 
 
 def _parsed(expression: str) -> Any:
-    return promql_parser.parse(expression.replace("$__rate_interval", "5m"))
+    return promql_parser.parse(expression)
 
 
 def _selectors(node: Any) -> Iterator[Any]:
@@ -77,7 +69,7 @@ def test_every_expression_parses_and_names_metrics_that_exist(expression: str) -
 
 
 def test_a_metric_that_does_not_exist_would_be_found() -> None:
-    (selector,) = _selectors(_parsed("max(rate(ostiary_nothing_total[$__rate_interval])) > 1"))
+    (selector,) = _selectors(_parsed("max(rate(ostiary_nothing_total[5m])) > 1"))
 
     assert selector.name not in _known_names()
 
@@ -155,42 +147,3 @@ def test_prometheus_asks_our_service_discovery() -> None:
     assert scrape["job_name"] == "ostiary"
     assert discovery["url"].endswith(":3000/ops/prometheus/targets")
     assert discovery["authorization"]["credentials_file"]
-
-
-def test_dashboards_are_current() -> None:
-    written = {path.name: path.read_text("utf-8") for path in generate.FOLDER.glob("*.json")}
-
-    assert written == generate.files(), "run: python -m grafana.generate"
-
-
-def test_every_panel_explains_itself() -> None:
-    for panel in _panels():
-        assert panel.title
-        assert len(panel.description) > 20, panel.title
-        assert panel.unit
-        for query in panel.queries:
-            assert "rate(" not in query.expr or "[$__rate_interval]" in query.expr, panel.title
-        for word in panel.description.replace(".md.", ".md").split():
-            assert not word.startswith("docs/") or (ROOT / word.rstrip(",.;")).exists(), word
-
-
-def test_a_dashboard_has_a_fixed_uid_and_asks_the_chosen_data_source() -> None:
-    board = OVERVIEW.json()
-    numbers = [panel["id"] for panel in board["panels"]]
-
-    assert board["uid"] == "ostiary-overview"
-    assert board["templating"]["list"][0]["name"] == "datasource"
-    assert len(numbers) == len(set(numbers))
-    for panel in board["panels"]:
-        if panel["type"] != "row":
-            assert panel["datasource"]["uid"] == "${datasource}"
-            assert panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24
-
-
-def test_provisioning_points_at_the_dashboards() -> None:
-    folder = ROOT / "grafana" / "provisioning"
-    (source,) = _load(folder / "datasources" / "ostiary.yml")["datasources"]
-    (provider,) = _load(folder / "dashboards" / "ostiary.yml")["providers"]
-
-    assert source["type"] == "prometheus"
-    assert provider["options"]["path"] == "$OSTIARY_DASHBOARDS"
