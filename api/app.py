@@ -42,11 +42,14 @@ from api.reading import LARGE
 from api.roles.handlers import routes as role_routes
 from api.router import Router
 from api.routing import Endpoint, Routes
-from api.services import publish_services
+from api.services import publish_services, publish_status
 from api.sessions.handlers import routes as session_routes
 from api.sessions.people import routes as oversight_routes
 from api.setup.handlers import pages as setup_pages
 from api.statistics.handlers import routes as statistics_routes
+from api.status.handlers import routes as status_routes
+from api.status.pages import pages as status_pages
+from api.status.sign_in import pages as sign_in_pages
 from api.targets.handlers import REDIS, make_routes
 from api.tasks.handlers import routes as task_routes
 from api.teams.handlers import routes as team_routes
@@ -71,6 +74,7 @@ def all_routes(settings: Settings) -> list[Routes]:
         team_routes,
         task_routes,
         statistics_routes,
+        status_routes,
         content_routes,
         queue_routes,
         job_routes,
@@ -83,6 +87,8 @@ def all_routes(settings: Settings) -> list[Routes]:
         password_pages,
         setup_pages,
         home_pages,
+        sign_in_pages,
+        status_pages,
     ]
     return [*routes, mailbox_pages] if has_mailbox(settings) else routes
 
@@ -129,6 +135,7 @@ async def make_app(
     publish_services(app, parts, tokens, limits)
     presence = Presence(parts.database, metrics)
     identity = Identity(tokens, presence, metrics)
+    publish_status(app, parts, identity)
     app.cleanup_ctx.append(watching(parts, presence=presence, identity=identity, ring=ring))
     router = Router(
         identifier=identity,

@@ -85,16 +85,21 @@ def success(call: Call, answer: Answer, status: HTTPStatus) -> web.Response:
     if answer.location:
         response.headers["Location"] = answer.location
     for cookie in answer.cookies:
-        response.set_cookie(
-            cookie.name,
-            cookie.value,
-            max_age=cookie.max_age,
-            secure=cookie.secure,
-            httponly=True,
-            samesite="Strict",
-            path="/",
-        )
+        set_cookie(response, cookie)
     return response
+
+
+def set_cookie(response: web.Response, cookie: Cookie) -> None:
+    """Give the caller a cookie of ours."""
+    response.set_cookie(
+        cookie.name,
+        cookie.value,
+        max_age=cookie.max_age,
+        secure=cookie.secure,
+        httponly=True,
+        samesite="Strict",
+        path="/",
+    )
 
 
 def failure(call: Call, problem: Problem, *, rfc9457: bool = False) -> web.Response:

@@ -10,10 +10,12 @@ from api.auth.account import AccountService
 from api.auth.devices import DeviceTokens
 from api.auth.guard import Guard
 from api.auth.handlers import ACCOUNT, AUTH
+from api.auth.identity import Identity
 from api.auth.service import AuthService, SignInRules
 from api.auth.tokens import Tokens
 from api.content.handlers import CONTENT
 from api.content.service import ContentService
+from api.denials import Denials
 from api.emails.changes import EmailChangeService
 from api.emails.handlers import EMAIL_CHANGES, EMAILS
 from api.emails.service import EmailService
@@ -44,6 +46,10 @@ from api.setup.handlers import SETUP
 from api.setup.service import SetupService
 from api.statistics.handlers import STATISTICS
 from api.statistics.service import StatisticsService
+from api.status.cookies import PageCookies
+from api.status.door import DOOR, Door
+from api.status.handlers import STATUS
+from api.status.service import StatusService
 from api.tasks.handlers import TASK_SERVICE
 from api.tasks.service import TaskService
 from api.teams.handlers import MEMBERSHIPS, TEAMS
@@ -105,6 +111,19 @@ def publish_services(app: web.Application, parts: Parts, tokens: Tokens, limits:
     app[HEALTH] = HealthService(database=database, redis=parts.redis)
     if has_mailbox(settings):
         app[MAILBOX] = Mailbox(settings.home / "mail")
+
+
+def publish_status(app: web.Application, parts: Parts, identity: Identity) -> None:
+    """Publish what tells administrators how the house is, and lets them see it."""
+    settings = parts.settings
+    app[STATUS] = StatusService(redis=parts.redis)
+    app[DOOR] = Door(
+        auth=app[AUTH],
+        sessions=app[SESSIONS],
+        identity=identity,
+        denials=Denials(parts.database),
+        cookies=PageCookies(base_url=settings.base_url, seconds=settings.refresh_token_ttl),
+    )
 
 
 def _publish_credentials(

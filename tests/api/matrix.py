@@ -88,6 +88,7 @@ MATRIX = {
     "GET /admin/tasks":             "401 403 403 403 403 403 200",
     "POST /admin/tasks/{task}/run": "401 403 403 403 403 403 202",
     "GET /admin/stats":             "401 403 403 403 403 403 200",
+    "GET /admin/status":            "401 403 403 403 403 403 200",
     "GET /admin/queues":            "401 403 403 403 403 403 200",
     "POST /admin/queues/{queue}/hold": "401 403 403 403 403 403 200",
     "POST /admin/queues/{queue}/release": "401 403 403 403 403 403 200",
