@@ -42,8 +42,11 @@ def each(selector: str, *, by: str) -> str:
 
 
 def within(selector: str, span: str) -> str:
-    """Return by how much counters grew in a span such as 1d, all together; 0 without any."""
-    return f"(sum(increase({selector}[{span}])) or vector(0))"
+    """Return by how much counters grew in a span such as `1d`, all together; 0 without any.
+
+    Prometheus reckons beyond the ends of the span, so there would be halves of people.
+    """
+    return f"(round(sum(increase({selector}[{span}]))) or vector(0))"
 
 
 def ratio(part: str, whole: str) -> str:

@@ -9,6 +9,8 @@ _ROUTE = 'http_route=~"$route"'
 _REQUESTS = ours("http_server_requests_total", _ROUTE)
 _SERVER_ERRORS = ours("http_server_requests_total", _ROUTE, 'http_response_status_code=~"5.."')
 _CALLER_ERRORS = ours("http_server_requests_total", _ROUTE, 'http_response_status_code=~"4.."')
+_ASKED = f"sum by (http_route) ({rate(_REQUESTS)})"
+_FAILING = f"sum by (http_route) ({rate(_SERVER_ERRORS)})"
 _DURATION = "http_server_request_duration_seconds"
 
 
@@ -131,8 +133,8 @@ _TIME = Row(
         "Routes",
         "Sort by a column to find the busiest, the slowest, the one that fails.",
         columns={
-            "Requests": (f"sum by (http_route) ({rate(_REQUESTS)})", "reqps"),
-            "Server errors": (f"sum by (http_route) ({rate(_SERVER_ERRORS)})", "reqps"),
+            "Requests": (_ASKED, "reqps"),
+            "Server errors": (f"{_FAILING} or 0 * {_ASKED}", "reqps"),
             "95th percentile": (_percentile(0.95, by="http_route"), "s"),
         },
     ),

@@ -14,7 +14,7 @@ _RESETS = ours("ostiary_password_resets_total", 'stage="done"')
 
 
 def _daily(selector: str, *, offset: str = "") -> str:
-    return f"sum(increase({selector}[1d]{offset})) or vector(0)"
+    return f"round(sum(increase({selector}[1d]{offset}))) or vector(0)"
 
 
 _PEOPLE = Row(

@@ -17,7 +17,7 @@ def _redis(metric: str, *matchers: str) -> str:
 
 
 def _database(metric: str) -> str:
-    return _postgres(f"pg_stat_database_{metric}", 'datname!~"template.*|postgres"')
+    return _postgres(f"pg_stat_database_{metric}", 'datname!~"|template.*|postgres"')
 
 
 def _busiest(expr: str) -> str:

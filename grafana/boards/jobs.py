@@ -7,6 +7,8 @@ from grafana.promql import added, each, highest, house, ours, quantile, ratio, t
 
 _JOBS = ours("ostiary_jobs_total")
 _LETTERS = ours("ostiary_letters_total")
+# Prometheus calls what it scrapes a job, and our label of that name by another one.
+_KIND = "{{exported_job}}"
 
 _NOW = Row(
     "Now",
@@ -79,13 +81,13 @@ _WORK = Row(
     graph(
         "Jobs by kind",
         "One kind far above its usual: somebody promises them in a loop; see what calls it.",
-        lines={"{{job}}": each(_JOBS, by="job")},
+        lines={_KIND: each(_JOBS, by="exported_job")},
         unit="ops",
     ),
     graph(
         "Tries that failed, by kind",
         "Standing above 0: the reason is in the log and in `python -m workers status`.",
-        lines={"{{job}}": each(ours("ostiary_job_retries_total"), by="job")},
+        lines={_KIND: each(ours("ostiary_job_retries_total"), by="exported_job")},
         unit="ops",
         alerts=("JobFailureRatioHigh",),
     ),
@@ -100,7 +102,7 @@ _WORK = Row(
     graph(
         "Time a job works (95th percentile)",
         "One kind slower than before: what it asks is slow, such as the mail server.",
-        lines={"{{job}}": quantile(0.95, "ostiary_job_duration_seconds", by="job")},
+        lines={_KIND: quantile(0.95, "ostiary_job_duration_seconds", by="exported_job")},
         unit="s",
     ),
     graph(

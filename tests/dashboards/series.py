@@ -67,6 +67,8 @@ OF_EXPORTERS = {
 }
 
 _SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
+# What Prometheus calls a label of ours that it has one of its own for.
+_SCRAPED = {"job": "exported_job"}
 _METRICS = Metrics()
 
 
@@ -82,7 +84,7 @@ def labels_of_ours() -> dict[str, set[str]]:
     for metric in _METRICS.declared:
         stem = metric.name.removesuffix("_total")
         for suffix in _SUFFIXES[metric.kind]:
-            found[stem + suffix] = set(metric.labels)
+            found[stem + suffix] = {_SCRAPED.get(label, label) for label in metric.labels}
     return found
 
 
