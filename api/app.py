@@ -50,7 +50,7 @@ from api.statistics.handlers import routes as statistics_routes
 from api.status.handlers import routes as status_routes
 from api.status.pages import pages as status_pages
 from api.status.sign_in import pages as sign_in_pages
-from api.targets.handlers import REDIS, make_routes
+from api.targets.handlers import make_routes
 from api.tasks.handlers import routes as task_routes
 from api.teams.handlers import routes as team_routes
 from api.users.handlers import routes as user_routes
@@ -119,7 +119,6 @@ async def make_app(
     limits = Limits(parts.redis, metrics, _rates(settings))
     app = _wrapped_application(parts)
     app[SIGNING_RING] = ring
-    app[REDIS] = parts.redis
     app[PAGES] = Pages(product=settings.product_name)
     endpoints = [endpoint for routes in every for endpoint in routes.endpoints]
     app[OPENAPI] = encoded(document(endpoints, deprecations))

@@ -50,6 +50,7 @@ from api.status.cookies import PageCookies
 from api.status.door import DOOR, Door
 from api.status.handlers import STATUS
 from api.status.service import StatusService
+from api.targets.handlers import REDIS
 from api.tasks.handlers import TASK_SERVICE
 from api.tasks.service import TaskService
 from api.teams.handlers import MEMBERSHIPS, TEAMS
@@ -114,8 +115,9 @@ def publish_services(app: web.Application, parts: Parts, tokens: Tokens, limits:
 
 
 def publish_status(app: web.Application, parts: Parts, identity: Identity) -> None:
-    """Publish what tells administrators how the house is, and lets them see it."""
+    """Publish what tells how the house is: to Prometheus, and to administrators who sign in."""
     settings = parts.settings
+    app[REDIS] = parts.redis
     app[STATUS] = StatusService(redis=parts.redis)
     app[DOOR] = Door(
         auth=app[AUTH],

@@ -1,59 +1,15 @@
 """The numbers of the status page: what processes counted, over restarts, gaps and accidents."""
 
-import asyncio
 from collections.abc import Iterator
-from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
 from api.parts import Parts
-from api.status.catalogue import GROUPS
-from api.status.exposition import METRICS
-from api.status.findings import RUNBOOKS
-from ops.metrics import Listener, Metrics
-from ops.stack import Stack
 from storage.jobs import queues
-from storage.processes import Work, beat
-from storage.status import HISTORY_SECONDS, MAX_SAMPLES, keep
-from tests.conftest import Serve
-from tests.ops.stacks import open_room
-from tests.people import Person, admin, call
-
-ROOT = Path(__file__).parents[2]
-RING = "ostiary:status:1"
-
-
-class House:
-    """Processes that measure whatever a test says they do."""
-
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self.listeners: list[Listener] = []
-
-    async def start(self, name: str) -> Metrics:
-        """Announce a process that serves its metrics; one of the same name is replaced."""
-        metrics = Metrics()
-        listener = metrics.listen("127.0.0.1", 0)
-        self.listeners.append(listener)
-        key = f"{name}@host1/1"
-        await self._parts.redis.announce(key, f"127.0.0.1:{listener.port}", seconds=60)
-        served = sorted(queues()) if name == "work.1" else ()
-        await beat(self._parts.redis, key, Work(queues=served))
-        return metrics
-
-    async def whole(self) -> dict[str, Metrics]:
-        """Start one process of each kind that is needed."""
-        found = {name: await self.start(f"{name}.1") for name in ("web", "relay", "clock", "work")}
-        found["clock"].queue_depth.labels("emails", "pending").set(0)
-        return found
-
-    async def pass_turn(self) -> None:
-        """Let the next look measure again, as if five seconds had gone by."""
-        await asyncio.sleep(0.1)
-        await self._parts.redis._client.delete(f"{RING}:turn")
+from tests.api.houses import House, figure, now, seconds, told_to
+from tests.people import Person, admin
 
 
 @pytest.fixture
@@ -69,29 +25,6 @@ def house(parts: Parts, clean: None) -> Iterator[House]:
 async def boss(api: aiohttp.ClientSession, owner: Any) -> Person:
     """Register an administrator."""
     return await admin(api, owner)
-
-
-async def told_to(api: aiohttp.ClientSession, who: Person) -> Any:
-    """Look at the numbers."""
-    status, body = await call(api, who, "GET", "/admin/status")
-    assert status == 200, body
-    return body["data"]
-
-
-def figure(told: Any, name: str) -> Any:
-    """Return a figure by its name."""
-    return next(figure for figure in told["figures"] if figure["name"] == name)
-
-
-def now(told: Any, name: str) -> dict[str, float | None]:
-    """Return the newest value of each line of a figure."""
-    return {line["label"]: line["now"] for line in figure(told, name)["lines"]}
-
-
-def seconds(told: Any) -> float:
-    """Return how much time the samples span."""
-    first, last = (datetime.fromisoformat(told["times"][at]) for at in (0, -1))
-    return (last - first).total_seconds()
 
 
 async def test_before_there_is_a_process_it_says_who_is_missing(
@@ -291,74 +224,3 @@ async def test_without_a_clock_its_gauges_are_unknown_and_not_well(
     for name in ("outbox", "sealLag", "oldestJob"):
         assert now(told, name) == {"age": None}
         assert figure(told, name)["verdict"] == "unknown"
-
-
-async def test_all_web_processes_draw_the_same_and_measure_once_between_them(
-    serve: Serve, owner: Any, house: House
-) -> None:
-    one, two = await serve(), await serve()
-    boss = await admin(one, owner)
-    await house.whole()
-
-    at_once = await asyncio.gather(*(told_to(api, boss) for api in (one, two) * 5))
-    then = [await told_to(api, boss) for api in (one, two)]
-
-    assert max(len(told["times"]) for told in at_once) == 1
-    assert then[0]["times"] == then[1]["times"]
-    assert len(then[0]["times"]) == 1
-    assert then[0]["processes"] == then[1]["processes"]
-
-
-async def test_what_is_kept_is_bounded_and_goes_by_itself(
-    api: aiohttp.ClientSession, boss: Person, parts: Parts, house: House
-) -> None:
-    for number in range(MAX_SAMPLES + 50):
-        sample = {"at": float(number), "span": 5.0, "counts": {}, "gauges": {}}
-        await keep(parts.redis, snapshot={"at": 0.0, "processes": {}, "served": []}, sample=sample)
-    client = parts.redis._client
-
-    told = await told_to(api, boss)
-
-    assert await client.llen(RING) == MAX_SAMPLES
-    for key in (RING, f"{RING}:snapshot"):
-        assert 0 < await client.ttl(key) <= HISTORY_SECONDS
-    assert 0 < await client.pttl(f"{RING}:turn") <= 4_500
-    assert len(told["times"]) == 1  # the others are of 1970
-
-
-async def test_while_redis_is_away_the_last_numbers_stand_with_their_age(
-    serve: Serve, owner: Any
-) -> None:
-    with open_room() as folder:
-        stack = Stack(folder / "home", postgres=False)
-        api = await serve(redis_url=str(stack.start().redis_url))
-        boss = await admin(api, owner)
-        first = await told_to(api, boss)
-        stack.stop()
-
-        told = await told_to(api, boss)
-
-    assert told["redis"] == "away"
-    assert told["verdict"] == "act"
-    assert told["findings"][0]["text"].startswith("Redis does not answer")
-    assert told["times"] == first["times"]
-    assert told["ageSeconds"] > first["ageSeconds"]
-
-
-def test_every_metric_that_is_drawn_exists_under_the_labels_it_is_drawn_by() -> None:
-    known = {sample.name for family in Metrics().registry.collect() for sample in family.samples}
-    families = {family.name for family in Metrics().registry.collect()}
-
-    for name in METRICS:
-        stem = name.removesuffix("_total").removesuffix("_bucket")
-        assert name in known or stem in families, name
-
-
-def test_every_limit_names_a_runbook_that_is_there() -> None:
-    limits = [plan.limit for plans in GROUPS.values() for plan in plans if plan.limit]
-
-    assert len(limits) > 10
-    for name in {limit.runbook for limit in limits} | RUNBOOKS:
-        assert (ROOT / "docs" / "runbooks" / f"{name}.md").is_file(), name
-    for limit in limits:
-        assert limit.act is None or limit.act > limit.look

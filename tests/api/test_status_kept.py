@@ -1,0 +1,109 @@
+"""What the status page keeps: one history for all web processes, bounded, gone without Redis."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from api.parts import Parts
+from api.status.catalogue import GROUPS
+from api.status.exposition import METRICS
+from api.status.findings import RUNBOOKS
+from ops.metrics import Metrics
+from ops.stack import Stack
+from storage.status import HISTORY_SECONDS, MAX_SAMPLES, keep
+from tests.api.houses import RING, House, told_to
+from tests.conftest import Serve
+from tests.ops.stacks import open_room
+from tests.people import Person, admin
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def house(parts: Parts, clean: None) -> Iterator[House]:
+    """Give a house without processes."""
+    house = House(parts)
+    yield house
+    for listener in house.listeners:
+        listener.close()
+
+
+@pytest.fixture
+async def boss(api: aiohttp.ClientSession, owner: Any) -> Person:
+    """Register an administrator."""
+    return await admin(api, owner)
+
+
+async def test_all_web_processes_draw_the_same_and_measure_once_between_them(
+    serve: Serve, owner: Any, house: House
+) -> None:
+    one, two = await serve(), await serve()
+    boss = await admin(one, owner)
+    await house.whole()
+
+    at_once = await asyncio.gather(*(told_to(api, boss) for api in (one, two) * 5))
+    then = [await told_to(api, boss) for api in (one, two)]
+
+    assert max(len(told["times"]) for told in at_once) == 1
+    assert then[0]["times"] == then[1]["times"]
+    assert len(then[0]["times"]) == 1
+    assert then[0]["processes"] == then[1]["processes"]
+
+
+async def test_what_is_kept_is_bounded_and_goes_by_itself(
+    api: aiohttp.ClientSession, boss: Person, parts: Parts, house: House
+) -> None:
+    for number in range(MAX_SAMPLES + 50):
+        sample = {"at": float(number), "span": 5.0, "counts": {}, "gauges": {}}
+        await keep(parts.redis, snapshot={"at": 0.0, "processes": {}, "served": []}, sample=sample)
+    client = parts.redis._client
+
+    told = await told_to(api, boss)
+
+    assert await client.llen(RING) == MAX_SAMPLES
+    for key in (RING, f"{RING}:snapshot"):
+        assert 0 < await client.ttl(key) <= HISTORY_SECONDS
+    assert 0 < await client.pttl(f"{RING}:turn") <= 4_500
+    assert len(told["times"]) == 1  # the others are of 1970
+
+
+async def test_while_redis_is_away_the_last_numbers_stand_with_their_age(
+    serve: Serve, owner: Any
+) -> None:
+    with open_room() as folder:
+        stack = Stack(folder / "home", postgres=False)
+        api = await serve(redis_url=str(stack.start().redis_url))
+        boss = await admin(api, owner)
+        first = await told_to(api, boss)
+        stack.stop()
+
+        told = await told_to(api, boss)
+
+    assert told["redis"] == "away"
+    assert told["verdict"] == "act"
+    assert told["findings"][0]["text"].startswith("Redis does not answer")
+    assert told["times"] == first["times"]
+    assert told["ageSeconds"] > first["ageSeconds"]
+
+
+def test_every_metric_that_is_drawn_exists_under_the_labels_it_is_drawn_by() -> None:
+    known = {sample.name for family in Metrics().registry.collect() for sample in family.samples}
+    families = {family.name for family in Metrics().registry.collect()}
+
+    for name in METRICS:
+        stem = name.removesuffix("_total").removesuffix("_bucket")
+        assert name in known or stem in families, name
+
+
+def test_every_limit_names_a_runbook_that_is_there() -> None:
+    limits = [plan.limit for plans in GROUPS.values() for plan in plans if plan.limit]
+
+    assert len(limits) > 10
+    for name in {limit.runbook for limit in limits} | RUNBOOKS:
+        assert (ROOT / "docs" / "runbooks" / f"{name}.md").is_file(), name
+    for limit in limits:
+        assert limit.act is None or limit.act > limit.look
