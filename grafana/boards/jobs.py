@@ -39,20 +39,24 @@ _NOW = Row(
     ),
     stat(
         "Jobs that fail",
-        "Share that was given up or put back. Above 5 %: the errors are in the log by job id.",
-        expr=ratio(total(ours("ostiary_jobs_total", 'outcome=~"dead|retried|lost"')), total(_JOBS)),
+        "Share of tries that were given up or put back. Above 5 %: the log has the errors by job id.",
+        expr=ratio(
+            total(ours("ostiary_jobs_total", 'outcome=~"dead|retried"')),
+            total(ours("ostiary_jobs_total", 'outcome=~"done|dead|retried"')),
+        ),
         unit="percentunit",
-        limits=above(warn=0.05, alarm=0.2),
+        limits=above(warn=0.05, alarm=0.1),
         alerts=("JobFailureRatioHigh",),
     ),
     stat(
         "Letters that fail",
         "Share that the mail server refused for good. Look at its answers in table letters.",
         expr=ratio(
-            total(ours("ostiary_letters_total", 'outcome=~"failed|bounced"')), total(_LETTERS)
+            total(ours("ostiary_letters_total", 'outcome=~"failed|bounced"')),
+            total(ours("ostiary_letters_total", 'outcome=~"failed|bounced|handed_over"')),
         ),
         unit="percentunit",
-        limits=above(warn=0.05, alarm=0.2),
+        limits=above(warn=0.05, alarm=0.1),
         alerts=("LetterFailureRatioHigh",),
     ),
     stat(
