@@ -12,13 +12,16 @@ CHAOS_ROUNDS ?= 20
 SOAK_MINUTES ?= 30
 INSTALL := ops/install.sh
 
-.PHONY: help up dev test coverage fuzz chaos soak lint format doctor key migration docs lock timing seed bench clean
+.PHONY: help up dev test coverage fuzz chaos soak lint format doctor key migration docs lock timing seed bench watch clean
 
 help: ## Print this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 up: .venv/.run ## Install what is needed and run everything; Ctrl-C stops it
 	@exec $(BIN)/python -m ops up $(PROCESSES)
+
+watch: .venv/.run ## Run everything with Prometheus, alerts, exporters and (if installed) Grafana
+	@exec $(BIN)/python -m ops watch $(PROCESSES)
 
 dev: .venv/.run ## The same, restarting when a file changes
 	@exec $(BIN)/python -m ops up --reload $(PROCESSES)
@@ -68,7 +71,7 @@ key: .venv/.run ## Print new secrets for .env
 migration: .venv/.run ## Write an empty migration: make migration NAME=add_locale_to_users
 	@$(BIN)/python -m storage create "$(NAME)"
 
-docs: .venv/.run ## Write the generated files: .env.example, docs/*, dashboards
+docs: .venv/.dev ## Write the generated files: .env.example, docs/*, dashboards
 	@$(BIN)/python -m ops env > .env.example
 	@$(BIN)/python -m api docs
 	@$(BIN)/python -m grafana.generate

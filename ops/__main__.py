@@ -1,4 +1,4 @@
-"""python -m ops: up runs everything, doctor examines it, env and key write settings."""
+"""python -m ops: up runs everything, watch also what watches it, doctor examines it."""
 
 import argparse
 import sys
@@ -9,6 +9,7 @@ from ops.settings.example import example
 from ops.settings.keys import new_keys
 from ops.start import EX_CONFIG
 from ops.up import CannotStart, up
+from ops.watch import watchers
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -17,6 +18,8 @@ def _parser() -> argparse.ArgumentParser:
     up_ = commands.add_parser("up", help="start the servers and every process of the Procfile")
     up_.add_argument("formation", nargs="*", help="how many of each, such as web=2 emails=3")
     up_.add_argument("--reload", action="store_true", help="restart when a file changes")
+    watch = commands.add_parser("watch", help="the same with Prometheus, alerts and exporters")
+    watch.add_argument("formation", nargs="*", help="how many of each, such as web=2 emails=3")
     doctor_ = commands.add_parser("doctor", help="look at everything, say what is wrong")
     doctor_.add_argument("--json", action="store_true")
     commands.add_parser("env", help="print .env.example")
@@ -30,6 +33,8 @@ def main() -> int:
     try:
         if args.command == "up":
             return up(args.formation, reload=args.reload)
+        if args.command == "watch":
+            return up(args.formation, invite=watchers)
         if args.command == "doctor":
             return doctor(as_json=args.json)
     except SettingsInvalid as error:

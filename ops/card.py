@@ -14,11 +14,18 @@ _TRY = (
 
 
 def card(
-    settings: Settings, *, admin: Mapping[str, str], found: Sequence[str], started: float
+    settings: Settings,
+    *,
+    admin: Mapping[str, str],
+    found: Sequence[str],
+    more: Sequence[tuple[str, str]],
+    started: float,
 ) -> str:
     """Return the card; `started` is the monotonic time the start began at."""
     seconds = time.monotonic() - started
-    rows = "\n".join(f"  {name:<10}  {value}" for name, value in _rows(settings, admin, found))
+    attempt = _TRY.format(base=settings.base_url)
+    listed = [*_rows(settings, admin, found), *more, ("Try", attempt), ("Stop", "Ctrl-C")]
+    rows = "\n".join(f"  {name:<10}  {value}" for name, value in listed)
     return f"\nOstiary {VERSION} is ready after {seconds:.1f} s\n\n{rows}\n"
 
 
@@ -39,5 +46,4 @@ def _rows(
         rows += [("Mailbox", f"{base}/dev/mailbox (files in {settings.home / 'mail'})")]
     rows += [("Metrics", f"{base}/ops/prometheus/targets, with OPS_TOKEN of keys.env")]
     rows += [("State", f"{settings.home} ({'; '.join(found) or 'new'})")]
-    rows += [("Try", _TRY.format(base=base))]
-    return [*rows, ("Stop", "Ctrl-C")]
+    return rows

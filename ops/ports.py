@@ -1,9 +1,13 @@
-"""Who holds a TCP port: so that an error can name the process to stop."""
+"""Who holds a TCP port, so that an error can name the process to stop; and which one is free."""
 
+import socket
 from contextlib import suppress
 from pathlib import Path
 
 _LISTEN = "0A"
+# From here on Linux takes ports for outgoing connections.
+_FIRST_OUTGOING = 32_768
+_STEP = 1_000
 
 
 def holder(port: int) -> int | None:
@@ -15,6 +19,16 @@ def holder(port: int) -> int | None:
                 if str(link.readlink()) in inodes:
                     return int(folder.parent.name)
     return None
+
+
+def vacant(usual: int) -> int:
+    """Return the usual port of 127.0.0.1 if nobody has it, else a thousand more, and so on."""
+    for port in range(usual, _FIRST_OUTGOING, _STEP):
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
+    return usual  # All are taken: whoever wants to listen says so best.
 
 
 def _inodes(port: int) -> set[str]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ops.card import card
+from ops.company import Company, Invite, nobody
 from ops.ports import holder
 from ops.procfile import ProcfileError, Supervisor, parse_formation, read
 from ops.settings import Settings, load
@@ -35,8 +36,8 @@ class CannotStart(Exception):  # noqa: N818 - read as a sentence where it is cau
     """Something keeps the service from starting; the message names the cure."""
 
 
-def up(formation: Sequence[str], *, reload: bool = False) -> int:
-    """Run everything until SIGINT or SIGTERM; return the exit code.
+def up(formation: Sequence[str], *, reload: bool = False, invite: Invite = nobody) -> int:
+    """Run everything, and whoever is invited, until SIGINT or SIGTERM; return the exit code.
 
     Raises SettingsInvalid or CannotStart before anything was started.
     """
@@ -49,17 +50,19 @@ def up(formation: Sequence[str], *, reload: bool = False) -> int:
     except (ProcfileError, ValueError) as error:
         raise CannotStart(str(error)) from error
     stack = Stack(settings.home, postgres=not settings.database_url, redis=not settings.redis_url)
-    supervisor = Supervisor(
-        types,
-        formation=counts,
-        environment=lambda _: _environment(),
-        output=sys.stdout,
-        colour=sys.stdout.isatty(),
-        grace=_GRACE_SECONDS + settings.drain_seconds,
-    )
     try:
-        with _told(settings, stack.start(progress=_say)):
-            return _Run(settings, stack, supervisor, started, reload=reload).run()
+        addresses = stack.start(progress=_say)
+        with _told(settings, addresses):
+            company = invite(settings, stack, addresses)
+            supervisor = Supervisor(
+                [*types, *company.types],
+                formation=counts,
+                environment=lambda name: company.environments.get(name) or _environment(),
+                output=sys.stdout,
+                colour=sys.stdout.isatty(),
+                grace=_GRACE_SECONDS + settings.drain_seconds,
+            )
+            return _Run(settings, stack, supervisor, company, started, reload=reload).run()
     except StackError as error:
         raise CannotStart(str(error)) from error
     finally:
@@ -69,11 +72,12 @@ def up(formation: Sequence[str], *, reload: bool = False) -> int:
 class _Run:
     """One run of everything, once the servers answer."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - it is made in one place
         self,
         settings: Settings,
         stack: Stack,
         supervisor: Supervisor,
+        company: Company,
         started: float,
         *,
         reload: bool,
@@ -81,6 +85,7 @@ class _Run:
         self._settings = settings
         self._stack = stack
         self._supervisor = supervisor
+        self._company = company
         self._started = started
         self._watched = _newest_change() if reload else None
         self._admin: subprocess.Popen[str] | None = None
@@ -119,7 +124,8 @@ class _Run:
             answer = {"ok": False, "text": complained.strip() or said.strip()}
         if answer["ok"]:
             found = self._stack.found
-            _say(card(self._settings, admin=answer, found=found, started=self._started))
+            rows = self._company.rows
+            _say(card(self._settings, admin=answer, found=found, more=rows, started=self._started))
         else:
             self._refused = answer["text"]
             self._supervisor.stop()

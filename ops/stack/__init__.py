@@ -28,7 +28,7 @@ from ops.stack.home import (
     plain_words,
     prepare,
 )
-from ops.stack.postgres import API, OWNER, ROLES, WORKER, Postgres, check_passwords
+from ops.stack.postgres import API, MONITOR, OWNER, ROLES, WORKER, Postgres, check_passwords
 from ops.stack.server import Server
 from ops.stack.valkey import PASSWORD, Valkey
 
@@ -98,6 +98,16 @@ class Stack:
     def pids(self) -> dict[str, int]:
         """The process ids of the running servers, by name (postgres, redis)."""
         return {server.name: server.pid for server in self._servers() if server.pid}
+
+    def monitor_url(self) -> str | None:
+        """Let a role in that sees PostgreSQL's statistics and no rows; return its address.
+
+        None without a PostgreSQL of ours; StackError when it refuses.
+        """
+        if self._postgres is None:
+            return None
+        self._postgres.admit_monitor()
+        return self._postgres.url(MONITOR)
 
     def check(self) -> list[str]:
         """Name the servers which ended by themselves; call it now and then (it trims logs too)."""

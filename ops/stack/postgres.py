@@ -15,8 +15,9 @@ from ops.stack.server import Server, end_orphans, environment, run
 
 DATABASE = "ostiary"
 OWNER, API, WORKER = "ostiary_owner", "ostiary_api", "ostiary_worker"
+MONITOR = "ostiary_monitor"
 SUPERUSER = "postgres"
-ROLES = (SUPERUSER, OWNER, API, WORKER)
+ROLES = (SUPERUSER, OWNER, API, WORKER, MONITOR)
 
 _STOPS = ((signal.SIGINT, 10.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 2.0))
 _ROOM_FOR_INITDB = 200
@@ -67,6 +68,17 @@ REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 GRANT USAGE, CREATE ON SCHEMA public TO {owner};
 """
 
+# It reads the server's statistics and settings, and nobody's rows.
+_SET_UP_MONITOR = """
+SET log_min_error_statement = panic;
+SELECT 'CREATE ROLE {monitor}' WHERE NOT EXISTS (
+  SELECT FROM pg_roles WHERE rolname = '{monitor}') \\gexec
+ALTER ROLE {monitor} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE
+  CONNECTION LIMIT 5 PASSWORD '{password}';
+GRANT CONNECT ON DATABASE {database} TO {monitor};
+GRANT pg_monitor TO {monitor};
+"""
+
 
 class Postgres:
     """The PostgreSQL server of a place; settings override the house's own."""
@@ -111,6 +123,12 @@ class Postgres:
             lambda: self._is_ready(self.data),
             lambda: progress("PostgreSQL is recovering from an unclean stop"),
         )
+
+    def admit_monitor(self) -> None:
+        """Make the role that exporters sign in as, or give it the password that it has here."""
+        password = self._passwords[MONITOR]
+        script = _SET_UP_MONITOR.format(monitor=MONITOR, password=password, database=DATABASE)
+        self._ask(script, task="Creating the role of the exporter")
 
     def _create(self, progress: Progress) -> None:
         draft = self.data.with_name(".postgres.new")
@@ -161,10 +179,13 @@ class Postgres:
             api_password=self._passwords[API],
             worker_password=self._passwords[WORKER],
         )
+        self._ask(script, task="Creating the roles")
+
+    def _ask(self, script: str, *, task: str) -> None:
         self._run(
             *("psql", "-X", "-q", "-w", "-v", "ON_ERROR_STOP=1", "-U", SUPERUSER),
             *("-h", str(self._place.sockets), "-d", "postgres"),
-            task="Creating the roles",
+            task=task,
             stdin=script,
             secrets={"PGPASSWORD": self._passwords[SUPERUSER]},
         )
