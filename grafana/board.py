@@ -7,6 +7,7 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
 from grafana.panels import SOURCE, Panel
+from grafana.promql import ours
 
 TAG = "ostiary"
 # Nobody's address: `python -m grafana.generate --runbooks` puts in yours.
@@ -62,7 +63,6 @@ def board(  # noqa: PLR0913 - what one dashboard is
         .timezone("browser")
         .version(1)
         .variables([*_variables(), *choices, _runbooks()])
-        .annotation(_starts())
         .link(_to_the_others())
     )
     numbers = count(1)
@@ -71,7 +71,18 @@ def board(  # noqa: PLR0913 - what one dashboard is
         for panel in row.panels:
             made.with_panel(panel)
             panel.build().id_val = next(numbers)
-    return made.build()
+    whole = made.build()
+    whole.annotations.list_val = [_starts()]
+    return whole
+
+
+class _Mark(dashboard.AnnotationQuery):
+    """A mark with words, for which the SDK has no field."""
+
+    words: str
+
+    def to_json(self) -> dict[str, object]:
+        return super().to_json() | {"titleFormat": self.words}
 
 
 def _variables() -> list[Builder[dashboard.VariableModel]]:
@@ -90,17 +101,16 @@ def _runbooks() -> dashboards.ConstantVariable:
     return dashboards.ConstantVariable("runbooks").label("Runbooks").value(RUNBOOKS)
 
 
-def _starts() -> dashboards.AnnotationQuery:
+def _starts() -> _Mark:
     """Mark where a process began, since a jump in a curve there is no riddle."""
-    started = 'process_start_time_seconds{job=~"$job", process=~"$process", instance=~"$instance"}'
-    return (
-        dashboards.AnnotationQuery()
-        .name("Processes that started")
-        .datasource(SOURCE)
-        .enable(enable=True)
-        .icon_color("blue")
-        .expr(f"time() - {started} < 60")
+    mark = _Mark(
+        name="Processes that started",
+        datasource=SOURCE,
+        icon_color="blue",
+        expr=f"time() - {ours('process_start_time_seconds')} < 60",
     )
+    mark.words = "{{process}} started"
+    return mark
 
 
 def _to_the_others() -> dashboards.DashboardLink:

@@ -106,7 +106,7 @@ def heat(title: str, description: str, *, expr: str, unit: str, **look: Unpack[L
     """Draw a histogram over time: the buckets of `expr` by their label le."""
     panel = heatmap.Panel().height(8).span(look.get("width", 8)).calculate(calculate=False)
     target = _query("A", expr).range().format(PromQueryFormat.HEATMAP).legend_format("{{le}}")
-    panel.with_target(target).y_axis(heatmap.YAxisConfig().unit(unit))
+    panel.with_target(target).y_axis(heatmap.YAxisConfig().unit(unit)).show_tooltip()
     return _described(panel, title, description, unit, look)
 
 
@@ -114,7 +114,7 @@ def table(
     title: str, description: str, *, columns: Mapping[str, tuple[str, str]], **look: Unpack[Look]
 ) -> Panel:
     """List series by their labels: for each column its expression and unit."""
-    panel = tables.Panel().height(8).span(look.get("width", 24))
+    panel = tables.Panel().height(8).span(look.get("width", 24)).show_header(show_header=True)
     names = {"Value": next(iter(columns))} if len(columns) == 1 else {}
     for letter, (column, (expr, unit)) in zip(_LETTERS, columns.items(), strict=False):
         panel.with_target(_query(letter, expr).instant().format(PromQueryFormat.TABLE))
@@ -122,7 +122,7 @@ def table(
         names.setdefault(f"Value #{letter}", column)
     for step, settings in (
         ("merge", {}),
-        ("organize", {"excludeByName": {"Time": True}, "renameByName": names}),
+        ("organize", {"excludeByName": _HIDDEN, "renameByName": names}),
     ):
         panel.with_transformation(dashboard.DataTransformerConfig(step, options=settings))
     return _described(panel, title, description, "short", look)
@@ -134,6 +134,9 @@ _LEGEND = (
     .placement(common.LegendPlacement.BOTTOM)
     .show_legend(show_legend=True)
 )
+_LAST = options.ReduceDataOptions().calcs(["lastNotNull"]).fields("").values(values=False)
+# Columns of tables that say nothing.
+_HIDDEN = {"Time": True, "__name__": True, "alertstate": True}
 _TOOLTIP = (
     options.VizTooltipOptions()
     .mode(common.TooltipDisplayMode.MULTI)
@@ -151,7 +154,7 @@ def _number(look: Look) -> stats.Panel:
         stats.Panel()
         .height(4)
         .span(look.get("width", 4))
-        .reduce_options(options.ReduceDataOptions().calcs(["lastNotNull"]))
+        .reduce_options(_LAST)
         .color_mode(color.BACKGROUND if "limits" in look else color.VALUE)
     )
 
@@ -159,12 +162,12 @@ def _number(look: Look) -> stats.Panel:
 def _described(panel: _P, title: str, description: str, unit: str, look: Look) -> _P:
     """Say what the panel is for, and lead to the runbooks of the alerts it belongs to."""
     alerts = look.get("alerts", ())
-    pages = "".join(f" See docs/runbooks/{alert}.md." for alert in alerts)
+    pages = ", ".join(f"docs/runbooks/{alert}.md" for alert in alerts)
     steps = [dashboard.Threshold(*step) for step in look.get("limits", Limits()).steps]
     thresholds = dashboards.ThresholdsConfig().mode(dashboard.ThresholdsMode.ABSOLUTE)
     return (
         panel.title(title)
-        .description(description + pages)
+        .description(f"{description} See {pages}." if alerts else description)
         .datasource(SOURCE)
         .unit(unit)
         .thresholds(thresholds.steps(steps))

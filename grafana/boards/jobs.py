@@ -39,7 +39,7 @@ _NOW = Row(
     ),
     stat(
         "Jobs that fail",
-        "Share of tries that were given up or put back. Above 5 %: the log has the errors by job id.",
+        "Share of tries given up or put back. Above 5 %: the log has the errors by job id.",
         expr=ratio(
             total(ours("ostiary_jobs_total", 'outcome=~"dead|retried"')),
             total(ours("ostiary_jobs_total", 'outcome=~"done|dead|retried"')),
