@@ -11,6 +11,7 @@ from api.status.measures import all_of, gauge, highest, quantile, rate, ratio
 from api.status.plans import Limit, Plan
 
 _HOUR = 3_600.0
+_GOOD_REFRESHES = ("rotated", "repeated", "reused")
 
 GROUPS: Mapping[str, tuple[Plan, ...]] = {
     "Requests": (
@@ -37,14 +38,6 @@ GROUPS: Mapping[str, tuple[Plan, ...]] = {
             lines={"p95": quantile(0.95, "latency"), "p50": quantile(0.5, "latency")},
             limit=Limit(look=0.25, act=1.0, runbook="LatencyBudgetBurn"),
         ),
-        Plan(
-            name="loopLag",
-            title="Event loop lag",
-            about="The latest that a process ran in the 15 seconds before: its work waits as long.",
-            unit="seconds",
-            lines={"lag": gauge("loop_lag")},
-            limit=Limit(look=0.25, act=1.0, runbook="EventLoopLagHigh"),
-        ),
     ),
     "Signing in": (
         Plan(
@@ -62,6 +55,34 @@ GROUPS: Mapping[str, tuple[Plan, ...]] = {
                 runbook="CredentialStuffing",
                 watched=measures.guesses,
                 says="failed, more than three for each that succeeds",
+            ),
+        ),
+        Plan(
+            name="signUps",
+            title="Registrations",
+            about="Refused: the address has an account already.",
+            unit="per minute",
+            lines={
+                "registered": rate("sign_ups registered", "per minute"),
+                "refused": rate("sign_ups taken", "per minute"),
+            },
+        ),
+        Plan(
+            name="refreshes",
+            title="Sessions that went on",
+            about="Reused: an old refresh token came again, and its session was ended.",
+            unit="per minute",
+            lines={
+                "refreshed": rate("refreshes rotated", "per minute"),
+                "answered again": rate("refreshes repeated", "per minute"),
+                "refused": rate("refreshes", "per minute", but=_GOOD_REFRESHES),
+                "reused": rate("refreshes reused", "per minute"),
+            },
+            limit=Limit(
+                look=0.01,
+                runbook="RefreshTokenReuse",
+                watched=rate("refreshes reused", "per minute"),
+                says="reused",
             ),
         ),
     ),
@@ -138,6 +159,14 @@ GROUPS: Mapping[str, tuple[Plan, ...]] = {
                 unit="ratio",
             ),
         ),
+        Plan(
+            name="jobWait",
+            title="Wait for a worker, 95th percentile",
+            about="From when a job was due to when a worker began with it.",
+            unit="seconds",
+            lines={"p95": quantile(0.95, "job_wait")},
+            limit=Limit(look=30, act=120, runbook="JobWaitHigh"),
+        ),
     ),
     "Audit": (
         Plan(
@@ -149,6 +178,13 @@ GROUPS: Mapping[str, tuple[Plan, ...]] = {
             limit=Limit(look=30, act=60, runbook="AuditLagHigh"),
         ),
         Plan(
+            name="unsealed",
+            title="Events to seal",
+            about="Audit events that wait to be sealed into the ledger.",
+            unit="count",
+            lines={"events": gauge("unsealed")},
+        ),
+        Plan(
             name="verified",
             title="Last verification",
             about="Since the ledger was last verified; a dash until a running process has done so.",
@@ -157,7 +193,7 @@ GROUPS: Mapping[str, tuple[Plan, ...]] = {
             limit=Limit(look=30 * _HOUR, runbook="ClockTaskMissed"),
         ),
     ),
-    "Databases": (
+    "Databases and processes": (
         Plan(
             name="connections",
             title="PostgreSQL connections",
@@ -184,6 +220,28 @@ GROUPS: Mapping[str, tuple[Plan, ...]] = {
             unit="per minute",
             lines={"errors": rate("redis_errors", "per minute")},
             limit=Limit(look=3, act=30, runbook="RedisErrors"),
+        ),
+        Plan(
+            name="loopLag",
+            title="Event loop lag",
+            about="The latest that a process ran in the 15 seconds before: its work waits as long.",
+            unit="seconds",
+            lines={"lag": gauge("loop_lag")},
+            limit=Limit(look=0.25, act=1.0, runbook="EventLoopLagHigh"),
+        ),
+        Plan(
+            name="cpu",
+            title="Processor time",
+            about="Of all processes of ours together; 100 % is one core.",
+            unit="ratio",
+            lines={"cores": rate("cpu", "per second")},
+        ),
+        Plan(
+            name="memory",
+            title="Memory",
+            about="Of all processes of ours together; the databases' is not in it.",
+            unit="bytes",
+            lines={"resident": gauge("memory")},
         ),
     ),
 }

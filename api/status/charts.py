@@ -48,10 +48,11 @@ class Chart:
 def chart_of(figure: Figure, times: Sequence[datetime], now: datetime) -> Chart:
     """Return how a figure of the last 15 minutes is drawn and told."""
     plan = figure.plan
-    top = _top(max(_known(figure.lines), default=0.0))
+    bounds = _bounds(plan.limit)
+    # The first limit is always in sight: how far it is tells more than how small values differ.
+    top = _top(max([*_known(figure.lines), *(at for _, at in bounds[:1])], default=0.0))
     places = [_x((now - time).total_seconds()) for time in times]
     pauses = [(after - time).total_seconds() > _PAUSE_SECONDS for time, after in pairwise(times)]
-    bounds = _bounds(figure.plan.limit)
     return Chart(
         figure=figure,
         strokes=[
@@ -63,17 +64,17 @@ def chart_of(figure: Figure, times: Sequence[datetime], now: datetime) -> Chart:
             for line in figure.lines
         ],
         top=shown(top, plan.unit),
-        limits=[(name, _y(at, top)) for name, at in bounds if at is not None and at <= top],
+        limits=[(name, _y(at, top)) for name, at in bounds if at <= top],
         words=_words(figure),
         rows=_rows(figure, times),
     )
 
 
-def _bounds(limit: Limit | None) -> list[tuple[str, float | None]]:
+def _bounds(limit: Limit | None) -> list[tuple[str, float]]:
     """Return where a limit lies, if the value that it looks at is a line of the chart."""
     if limit is None or limit.watched:
         return []
-    return [("look", limit.look), ("act", limit.act)]
+    return [("look", limit.look), *([("act", limit.act)] if limit.act else [])]
 
 
 def _known(lines: Sequence[Line]) -> Iterator[float]:

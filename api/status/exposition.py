@@ -14,8 +14,8 @@ Labels = Mapping[str, str]
 # Series that only grow while a process lives; the others go up and down.
 COUNTERS = frozenset(
     {
-        "requests", "server_errors", "latency", "acquire", "sign_ins", "jobs", "letters",
-        "redis_errors", "cpu",
+        "requests", "server_errors", "latency", "acquire", "sign_ins", "sign_ups", "refreshes",
+        "jobs", "job_wait", "letters", "redis_errors", "cpu",
     }
 )  # fmt: skip
 
@@ -53,7 +53,10 @@ _SERIES: Mapping[str, Callable[[Labels], tuple[str, ...]]] = {
     "http_server_requests_total": _requests,
     "http_server_request_duration_seconds_bucket": _latency,
     "ostiary_login_attempts_total": _of("sign_ins", "result"),
+    "ostiary_signups_total": _of("sign_ups", "result"),
+    "ostiary_token_refreshes_total": _of("refreshes", "result"),
     "ostiary_jobs_total": _of("jobs", "outcome"),
+    "ostiary_job_wait_seconds_bucket": _of("job_wait", "le"),
     "ostiary_letters_total": _of("letters", "outcome"),
     "redis_client_errors_total": _of("redis_errors"),
     "db_client_acquire_duration_seconds_bucket": _of("acquire", "le"),
@@ -63,6 +66,7 @@ _SERIES: Mapping[str, Callable[[Labels], tuple[str, ...]]] = {
     "ostiary_outbox_pending": _of("outbox_pending"),
     "ostiary_outbox_oldest_seconds": _of("outbox_oldest"),
     "ostiary_audit_seal_lag_seconds": _of("seal_lag"),
+    "ostiary_audit_unsealed_events": _of("unsealed"),
     "ostiary_audit_verified_timestamp_seconds": _of("verified_at"),
     "ostiary_audit_chain_valid": _of("chain_valid"),
     "event_loop_lag_seconds": _of("loop_lag"),

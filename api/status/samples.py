@@ -17,7 +17,7 @@ WINDOW_SECONDS = 60.0
 # Of these every process has its own share, and the house has them all.
 _SUMMED = frozenset({"connections", "memory"})
 # Measured by a clock process for the whole house; on every other process they stand as 0.
-_CLOCKS = frozenset({"depth", "oldest", "outbox_pending", "outbox_oldest", "seal_lag"})
+_CLOCKS = frozenset({"depth", "oldest", "outbox_pending", "outbox_oldest", "seal_lag", "unsealed"})
 
 Values = Mapping[str, float]
 
