@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from ops import tracing
 from ops.ids import new_id
 from storage.actor import Actor
 from storage.jobs import Job, body_of
@@ -51,7 +52,8 @@ WITH slot AS (
 ), newest AS (
     UPDATE clock_tasks SET promise_id = slot.promise_id FROM slot WHERE clock_tasks.task = $1
 )
-INSERT INTO outbox (id, queue, name, body) SELECT promise_id, $5, $1, $6 FROM slot
+INSERT INTO outbox (id, queue, name, body, trace_parent)
+SELECT promise_id, $5, $1, $6, $7 FROM slot
 RETURNING id
 """
 
@@ -59,7 +61,8 @@ TAKEN = "SELECT EXISTS (SELECT FROM clock_slots WHERE task = $1 AND slot = $2)"
 
 RUN_NOW = """
 WITH newest AS (UPDATE clock_tasks SET promise_id = $2 WHERE task = $1)
-INSERT INTO outbox (id, queue, name, body, request_id, urgency) VALUES ($2, $3, $1, $4, $5, 0)
+INSERT INTO outbox (id, queue, name, body, request_id, urgency, trace_parent)
+VALUES ($2, $3, $1, $4, $5, 0, $6)
 """
 
 HASTEN = """
@@ -158,7 +161,9 @@ class ClockSlots:
         moment: datetime = await self._connection.fetchval(NOW)
         return moment
 
-    async def promise(self, job: Job, slot: datetime, *, until: datetime) -> Taken:
+    async def promise(
+        self, job: Job, slot: datetime, *, until: datetime, trace_parent: str | None = None
+    ) -> Taken:
         """Promise the job for this slot, which is the latest before `until`, in a transaction.
 
         Never while the task's promise before is open: what piles up is made up for once.
@@ -166,7 +171,7 @@ class ClockSlots:
         if await self._locked(job):
             return Taken.NOT_YET
         made = await self._connection.fetchval(
-            PROMISE, job.name, slot, new_id(), until, job.queue, body_of(job)
+            PROMISE, job.name, slot, new_id(), until, job.queue, body_of(job), trace_parent
         )
         if made:
             self.promised = True
@@ -183,7 +188,13 @@ class ClockSlots:
         job_id = new_id()
         request_id = self._actor.request_id if self._actor else None
         await self._connection.execute(
-            RUN_NOW, job.name, job_id, job.queue, body_of(job), request_id
+            RUN_NOW,
+            job.name,
+            job_id,
+            job.queue,
+            body_of(job),
+            request_id,
+            tracing.trace_parent(),
         )
         return Run(job_id, made=True)
 

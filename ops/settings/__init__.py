@@ -10,6 +10,7 @@ from ops.settings.declare import (
     LogLevel,
     SecurityProfile,
     TokenAlgorithm,
+    TraceSampler,
     VerifiedEmail,
 )
 from ops.settings.kinds import Rate
@@ -25,6 +26,7 @@ __all__ = [
     "Settings",
     "SettingsInvalid",
     "TokenAlgorithm",
+    "TraceSampler",
     "VerifiedEmail",
     "load",
 ]

@@ -55,6 +55,17 @@ class LogFormat(StrEnum):
     TEXT = "text"
 
 
+class TraceSampler(StrEnum):
+    """Which requests are traced: OpenTelemetry's own words for its samplers."""
+
+    ALWAYS_ON = "always_on"
+    ALWAYS_OFF = "always_off"
+    RATIO = "traceidratio"
+    PARENT_ON = "parentbased_always_on"
+    PARENT_OFF = "parentbased_always_off"
+    PARENT_RATIO = "parentbased_traceidratio"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declaration:
     """What one setting is, kept as metadata of its field."""

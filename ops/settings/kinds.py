@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from ops.crypto import SecretKey
 
@@ -23,6 +23,10 @@ _DURATION = re.compile(r"([0-9]{1,12})([smhd]?)")
 _NUMBER = re.compile(r"-?[0-9]{1,18}")
 _RATE = re.compile(r"([0-9]{1,7})/([0-9]*[smhd]|[0-9]+)")
 _ORIGIN = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.IGNORECASE)
+_SHARE = re.compile(r"[0-9]{1,3}(\.[0-9]{1,12})?|\.[0-9]{1,12}")
+_PAIR_NAME = re.compile(r"[A-Za-z0-9!#$%&*+.^_`|~-]{1,100}")
+# Sentry also shows DSNs with a secret behind the key, which it does not ask for any more.
+_DSN = re.compile(r"https?://[A-Za-z0-9]+(:[A-Za-z0-9]+)?@[A-Za-z0-9.:\[\]-]+(/[\w.-]+)*/[0-9]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _MIN_KEY_BYTES = 32
@@ -142,6 +146,33 @@ def networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:
         return tuple(ip_network(item, strict=False) for item in _items(value))
     except ValueError:
         raise ValueError("write addresses or networks such as 10.0.0.0/8, 127.0.0.1") from None
+
+
+def share(value: str) -> float:
+    """Take a part of the whole, from 0 to 1."""
+    if not _SHARE.fullmatch(value) or not 0 <= float(value) <= 1:
+        raise ValueError("write a number from 0 to 1, such as 0.05")
+    return float(value)
+
+
+def pairs(value: str) -> tuple[tuple[str, str], ...]:
+    """Take name=value,name=value, percent-encoded as OpenTelemetry has it."""
+    return tuple(_named_value(item) for item in _items(value))
+
+
+def _named_value(item: str) -> tuple[str, str]:
+    name, _, value = (part.strip() for part in item.partition("="))
+    text = unquote(value)
+    if not _PAIR_NAME.fullmatch(name) or _CONTROL.search(text):
+        raise ValueError("write name=value, comma separated")
+    return name, text
+
+
+def dsn(value: str) -> str:
+    """Take the address of a Sentry project; empty means not set."""
+    if value and not _DSN.fullmatch(value):
+        raise ValueError("write the DSN as Sentry shows it: https://key@host/number")
+    return value
 
 
 def optional(kind: Kind[str]) -> Kind[str]:

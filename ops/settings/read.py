@@ -24,8 +24,9 @@ _LINE = re.compile(
     r"""(?:\s*"(?P<double>[^"]*)"\s*(?:\#.*)?|\s*'(?P<single>[^']*)'\s*(?:\#.*)?"""
     r"""|(?P<plain>(?:(?!\s\#).)*)(?:\s\#.*)?)"""
 )
-# The documents show values such as <email_service>.
+# The documents show values such as <email_service>; one of their names is also one of ours.
 _PLACEHOLDER = re.compile(r"<[a-z_ -]+>")
+_SHARED_NAMES = {"SENTRY_DSN"}
 
 
 class SettingsInvalid(Exception):  # noqa: N818 - what is wrong is the settings
@@ -108,7 +109,11 @@ def _pair(line: str) -> tuple[str, str]:
 
 def with_documents_names(given: Mapping[str, str]) -> dict[str, str]:
     """Add our names for settings given under the names of the documents; ours win."""
-    names = dict(given)
+    names = {
+        name: value
+        for name, value in given.items()
+        if name not in _SHARED_NAMES or not _PLACEHOLDER.fullmatch(value)
+    }
     for name, declaration in declarations().items():
         for alias in declaration.aliases:
             if names.get(alias) and not _PLACEHOLDER.fullmatch(names[alias]):
@@ -146,11 +151,11 @@ def _parse(given: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
 
 
 def _placeholders(dotenv: Mapping[str, str]) -> tuple[str, ...]:
-    aliases = {alias for declared in declarations().values() for alias in declared.aliases}
+    theirs = {alias for declared in declarations().values() for alias in declared.aliases}
     return tuple(
         f"{name}={value} in .env is a placeholder, taken as not set; write its value or remove it"
         for name, value in dotenv.items()
-        if name in aliases and _PLACEHOLDER.fullmatch(value)
+        if name in theirs | _SHARED_NAMES and _PLACEHOLDER.fullmatch(value)
     )
 
 

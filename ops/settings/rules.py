@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 
+from ops.extras import ERROR_REPORTS, TRACES, installed
 from ops.settings.model import Settings
 
 _MIN_TOKEN = 24
@@ -23,14 +24,31 @@ def broken_rules(settings: Settings, given: Mapping[str, str]) -> list[str]:
 
 def doubtful_rules(settings: Settings) -> tuple[str, ...]:
     """Return one sentence per combination that works, but hardly as it was meant."""
+    told = (_proxies_named(settings), *_missing_packages(settings))
+    return tuple(sentence for sentence in told if sentence)
+
+
+def _proxies_named(settings: Settings) -> str | None:
     if not settings.in_production or settings.trusted_proxies or not _on_loopback(settings.host):
-        return ()
-    told = (
+        return None
+    return (
         f"TRUSTED_PROXIES is not set, and HOST={settings.host} is reached through a proxy only: all"
         " callers count as one for the limits; let the proxy send X-Forwarded-For and set"
         " TRUSTED_PROXIES=127.0.0.1,::1"
     )
-    return (told,)
+
+
+def _missing_packages(settings: Settings) -> list[str]:
+    wanted = (
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", settings.otel_exporter_otlp_endpoint, TRACES),
+        ("SENTRY_DSN", settings.sentry_dsn, ERROR_REPORTS),
+    )
+    return [
+        f"{name} is set, and the packages for it are not installed: nothing is sent;"
+        " install them with `make telemetry`"
+        for name, value, package in wanted
+        if value and not installed(package)
+    ]
 
 
 def _on_loopback(host: str) -> bool:

@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from ops.ids import new_id
+from ops.tracing import trace_parent
 from storage.actor import Actor
 from storage.backlog.listing import COLUMNS, IN_STATE, LISTS
 from storage.backlog.records import (
@@ -88,8 +89,8 @@ RETURNING id
 """
 
 REPLAY = """
-INSERT INTO outbox (id, queue, name, body, request_id, urgency, replay_of)
-SELECT $2, queue, name, body, $3, urgency, id FROM outbox
+INSERT INTO outbox (id, queue, name, body, request_id, urgency, replay_of, trace_parent)
+SELECT $2, queue, name, body, $3, urgency, id, $4 FROM outbox
 WHERE id = $1 AND state IN ('done', 'dead', 'discarded')
 RETURNING id
 """
@@ -204,7 +205,11 @@ class Backlog:
         """
         try:
             made: UUID = await self._connection.fetchval(
-                REPLAY, job_id, new_id(), self._actor.request_id if self._actor else None
+                REPLAY,
+                job_id,
+                new_id(),
+                self._actor.request_id if self._actor else None,
+                trace_parent(),
             )
         except asyncpg.UniqueViolationError as error:
             raise PromisedAlready from error
@@ -221,7 +226,9 @@ class Backlog:
     async def matched(self, selection: Selection) -> int:
         """Count the jobs of a selection."""
         statement = COUNT_CHOSEN[selection.state]
-        [row] = await fetch_planned(self._connection, statement, _facts(selection))
+        [row] = await fetch_planned(
+            self._connection, statement, _facts(selection), operation="backlog.count_chosen"
+        )
         return int(row["count"])
 
     async def choose(self, selection: Selection, *, after: UUID, limit: int) -> list[Chosen]:
@@ -247,7 +254,8 @@ class Backlog:
         self, statements: Mapping[JobState, str], selection: Selection, after: UUID, limit: int
     ) -> list[Chosen]:
         facts = (*_facts(selection), after, limit)
-        rows = await fetch_planned(self._connection, statements[selection.state], facts)
+        statement = statements[selection.state]
+        rows = await fetch_planned(self._connection, statement, facts, operation="backlog.choose")
         return [Chosen(row["id"], row["queue"]) for row in rows]
 
 

@@ -27,6 +27,8 @@ class Due:
     queue: str
     name: str
     urgency: int = 1
+    # The `traceparent` of what promised it, if that is traced.
+    trace_parent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class Promise:
     available_at: datetime
     paused: bool
     overtaken: bool
+    # The `traceparent` of what promised it, if that is traced.
+    trace_parent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,11 @@ from ops.ids import new_id
 from storage.actor import Actor
 from storage.jobs import Job, Urgency, body_of
 from storage.outbox.records import Depth, Due, OutsideTransaction, Promise, Room, Unsettled
+from storage.outbox.traces import creating
 
 PUT = """
-INSERT INTO outbox (id, queue, name, body, request_id, available_at, urgency)
-VALUES ($1, $2, $3, $4, $5, coalesce($6, now()), $7)
+INSERT INTO outbox (id, queue, name, body, request_id, available_at, urgency, trace_parent)
+VALUES ($1, $2, $3, $4, $5, coalesce($6, now()), $7, $8)
 """
 
 # A jump from lane to lane along the index, however much is pending in each.
@@ -71,9 +72,9 @@ WITH RECURSIVE {_LANES}, rooms AS (
     UPDATE outbox SET state = 'handed_over', handed_at = now(), updated_at = now()
     WHERE id = ANY(ARRAY(SELECT id FROM due UNION ALL SELECT id FROM probes))
       AND (SELECT set_config('synchronous_commit', 'off', true)) = 'off'
-    RETURNING id, queue, name, urgency, available_at
+    RETURNING id, queue, name, urgency, trace_parent, available_at
 )
-SELECT id, queue, name, urgency FROM moved ORDER BY urgency, available_at, id
+SELECT id, queue, name, urgency, trace_parent FROM moved ORDER BY urgency, available_at, id
 """  # noqa: S608 - only our own constant is put in
 
 UNSETTLED = """
@@ -115,7 +116,7 @@ UPDATE outbox SET
 FROM unnest($1::uuid[], $2::uuid[]) AS wanted (id, holder) JOIN free USING (id)
 WHERE outbox.id = wanted.id AND (SELECT set_config('synchronous_commit', 'off', true)) = 'off'
 RETURNING outbox.id, outbox.holder, queue, name, body, request_id, attempts, crashes,
-    created_at, available_at,
+    created_at, available_at, trace_parent,
     EXISTS (SELECT FROM queue_pauses WHERE queue_pauses.queue = outbox.queue) AS paused,
     EXISTS (
         SELECT FROM queue_pauses
@@ -209,9 +210,10 @@ class Outbox:
         promise_id = new_id()
         how_urgent = job.urgency if urgency is None else urgency
         request_id = self._actor.request_id
-        await self._connection.execute(
-            PUT, promise_id, job.queue, job.name, body_of(job), request_id, at, how_urgent
-        )
+        with creating(job, promise_id) as span:
+            facts = (job.queue, job.name, body_of(job), request_id, at, how_urgent)
+            trace_parent = span.place.header if span else None
+            await self._connection.execute(PUT, promise_id, *facts, trace_parent)
         self.promised = True
         return promise_id
 
