@@ -12,7 +12,7 @@ CHAOS_ROUNDS ?= 20
 SOAK_MINUTES ?= 30
 INSTALL := ops/install.sh
 
-.PHONY: help up dev test coverage fuzz chaos soak lint format doctor key migration docs lock timing seed bench watch clean
+.PHONY: help up dev test coverage fuzz chaos soak lint format doctor key migration docs lock timing seed bench watch telemetry clean
 
 help: ## Print this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -76,6 +76,8 @@ docs: .venv/.dev ## Write the generated files: .env.example, docs/*, dashboards
 	@$(BIN)/python -m api docs
 	@$(BIN)/python -m grafana.generate
 
+telemetry: .venv/.telemetry ## Install what traces and error reports need (docs/tracing.md)
+
 lock: .venv/.dev ## Resolve the dependencies anew
 	@$(BIN)/uv pip compile -q pyproject.toml --extra embedded --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header -o requirements.lock
@@ -83,12 +85,20 @@ lock: .venv/.dev ## Resolve the dependencies anew
 	  --extra dev --universal \
 	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  -c requirements.lock -o requirements-dev.lock
+	@$(BIN)/python -c 'import tomllib; \
+	  extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; \
+	  print(*extras["otel"], *extras["sentry"], sep="\n")' | \
+	$(BIN)/uv pip compile -q - --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header -c requirements-dev.lock -o requirements-telemetry.lock
 
 clean: ## Remove .venv (not .ostiary: that is data)
 	@rm -rf .venv
 
 .venv/.run: requirements.lock $(INSTALL)
 	@$(INSTALL) $(PYTHON) requirements.lock && touch $@
+
+.venv/.telemetry: requirements-telemetry.lock .venv/.run
+	@$(INSTALL) $(PYTHON) requirements-telemetry.lock && touch $@
 
 .venv/.dev: requirements-dev.lock $(INSTALL)
 	@$(INSTALL) $(PYTHON) requirements-dev.lock && touch $@ .venv/.run
