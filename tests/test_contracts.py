@@ -232,10 +232,12 @@ def test_nothing_has_a_name_that_says_nothing() -> None:
 
 def test_tests_patch_mock_and_skip_nothing() -> None:
     banned = re.compile("monkey" + "patch|unittest" + r"\.mock|mark\.(skip|xfail)|pytest\.skip\(")
-    # Reasons a user would accept: no package index has a browser, and not everybody may mount.
+    # Reasons a user would accept: no package index has a browser or a Prometheus, and not everybody
+    # may mount. WATCHING=required, as in .ci/run, has nothing skipped for want of a Prometheus.
     accepted = re.compile(
         r'pytest\.skip\("Chromium is not installed \(apt install chromium\): [a-z ]+"\)'
         r'|mark\.skipif\(\s+not _may_mount\(\), reason="only root with the right to mount '
+        r'|mark\.skipif\([^=]+= "required",\s+reason=f?"not installed; on Debian: apt install '
     )
 
     found = [
