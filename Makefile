@@ -74,6 +74,7 @@ migration: .venv/.run ## Write an empty migration: make migration NAME=add_local
 docs: .venv/.dev ## Write the generated files: .env.example, docs/*, dashboards
 	@$(BIN)/python -m ops env > .env.example
 	@$(BIN)/python -m api docs
+	@$(BIN)/python -m ops.metrics.page > docs/metrics.md
 	@$(BIN)/python -m grafana.generate
 
 telemetry: .venv/.telemetry ## Install what traces and error reports need (docs/tracing.md)

@@ -30,6 +30,7 @@ from api.limits import Limits, Policy
 from api.mailbox.handlers import pages as mailbox_pages
 from api.mailbox.service import has_mailbox
 from api.middleware import Wrapper
+from api.observing import Observer
 from api.openapi import document
 from api.pages.render import PAGES, Pages
 from api.paging import Queries
@@ -155,6 +156,7 @@ def _wrapped_application(parts: Parts) -> web.Application:
     proxies = ProxyWatch(parts.redis, parts.metrics, settings.trusted_proxies)
     wrapper = Wrapper(
         metrics=parts.metrics,
+        observer=Observer(parts.metrics, slow_milliseconds=settings.slow_request_ms),
         cors=Cors(settings.allowed_origins),
         trusted_proxies=settings.trusted_proxies,
         proxies=proxies,

@@ -20,6 +20,7 @@ from api.deprecations import DEPRECATION, Deprecation
 from api.envelope import failure
 from api.keys import DECISION, ROUTE
 from api.limits import TooMany
+from api.observing import UNMATCHED, Observer
 from api.problems import (
     BadRequest,
     Internal,
@@ -34,20 +35,16 @@ from api.reading import PATCHES
 from ops.errors import Kind, Problem
 from ops.ids import new_id
 from ops.logging import bound, get_logger
-from ops.logging.masks import masked
 from ops.metrics import Metrics
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _SANE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _MAX_AGENT = 300
-_MAX_PATH = 200
-_UNMATCHED = "unmatched"
 _ANSWERS = {"", "*/*", "application/*", "application/json", "application/problem+json"}
 _REQUEST_ID = "X-Request-Id"
 _ACCEPT_PATCH = "Accept-Patch"  # RFC 5789, section 3.1
 
-_access = get_logger("access")
 _log = get_logger()
 
 
@@ -56,6 +53,7 @@ class Wrapper:
     """The middleware and what it needs."""
 
     metrics: Metrics
+    observer: Observer
     cors: Cors
     trusted_proxies: tuple[Network, ...]
     proxies: ProxyWatch
@@ -69,12 +67,17 @@ class Wrapper:
             started = time.perf_counter()
             call = self._call(request)
             request[CALL] = call
-            with bound(request_id=call.request_id), self.metrics.requests_active.track_inprogress():
-                response = await self._answered(request, call, handler)
-                await compress(request, response)
-                if not response.prepared:
-                    self._finish(request, response, call)
-                self._record(request, response, time.perf_counter() - started)
+            self.observer.active += 1
+            try:
+                with bound(request_id=call.request_id):
+                    response = await self._answered(request, call, handler)
+                    await compress(request, response)
+                    if not response.prepared:
+                        self._finish(request, response, call)
+                    seconds = time.perf_counter() - started
+                    self.observer.record(request, response, call, seconds=seconds)
+            finally:
+                self.observer.active -= 1
             return response
 
         return wrap
@@ -114,7 +117,7 @@ class Wrapper:
         except web.HTTPException as error:
             return self._told(request, call, _problem_of(error))
         except Exception:  # noqa: BLE001 - the one place where the unknown ends
-            _log.exception("unexpected error", route=request.get(ROUTE, _UNMATCHED))
+            _log.exception("unexpected error", route=request.get(ROUTE, UNMATCHED))
             return self._told(request, call, Internal())
 
     def _asked_otherwise(
@@ -171,34 +174,10 @@ class Wrapper:
             agent=call.user_agent,
         )
 
-    def _record(self, request: web.Request, response: web.StreamResponse, seconds: float) -> None:
-        route = request.get(ROUTE, _UNMATCHED)
-        method = request.method if request.method in hdrs.METH_ALL else "OTHER"
-        self.metrics.request_seconds.labels(method, route).observe(seconds)
-        self.metrics.requests.labels(method, route, str(response.status)).inc()
-        call = request[CALL]
-        # Probes come every few seconds from everywhere and say nothing while all is well.
-        write = _access.debug if route.startswith("/health") else _access.info
-        write(
-            "request",
-            method=method,
-            path=_shown(request.rel_url.raw_path),
-            route=route,
-            status=response.status,
-            milliseconds=round(seconds * 1000, 1),
-            address=call.address,
-            user=str(call.principal.user_id) if call.principal else None,
-        )
-
 
 def _text(header: str) -> str:
     """Return a header without the surrogates that stand for bytes that are not UTF-8."""
     return header.encode("utf-8", "replace").decode()
-
-
-def _shown(path: str) -> str:
-    """Return a path for the log; masked before it is cut, since half a token is not recognized."""
-    return path if len(path) <= _MAX_PATH else masked(path)[:_MAX_PATH]
 
 
 def _check_accept(request: web.Request) -> None:

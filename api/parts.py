@@ -45,6 +45,7 @@ async def open_parts(
             name=name,
             pool_size=settings.db_pool_size,
             statement_cache=settings.database_statement_cache,
+            slow_query_ms=settings.slow_query_ms,
         )
 
     async with AsyncExitStack() as stack:

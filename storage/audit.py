@@ -1,12 +1,13 @@
 """The audit trail's inbox: append-only, written in the transaction of the fact it tells of."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from ops.ids import new_id
-from storage.actor import Actor
+from storage.actor import Actor, ActorKind
 from storage.jobs import SealAudit
 from storage.ledger.chain import check_facts
 
@@ -33,6 +34,44 @@ SELECT coalesce(extract(epoch FROM now() - (
 )), 0)::float8
 """
 
+# What takes an administrator's rights, unless people do it to themselves. Looking is not among it.
+ADMINISTRATIVE = frozenset(
+    {
+        "audit.exported",
+        "job.discarded",
+        "job.replayed",
+        "job.retried",
+        "jobs.discard_ordered",
+        "jobs.replay_ordered",
+        "jobs.retry_ordered",
+        "quarantine.message_deleted",
+        "queue.held",
+        "queue.released",
+        "role.changed",
+        "role.created",
+        "role.deleted",
+        "session.all_ended",
+        "task.run",
+        "user.activated",
+        "user.changed",
+        "user.created",
+        "user.deleted",
+        "user.email_changed",
+        "user.restored",
+        "user.role_given",
+        "user.role_taken",
+        "user.suspended",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """An action that was noted, and whether it took an administrator's rights: for counters."""
+
+    action: str
+    administrative: bool
+
 
 class Outcome(StrEnum):
     """How what was tried ended."""
@@ -48,6 +87,8 @@ class AuditInbox:
     def __init__(self, connection: Any, actor: Actor | None) -> None:
         self._connection = connection
         self._actor = actor
+        # What was noted through this object, committed or not.
+        self.noted: list[Noted] = []
 
     async def note(
         self,
@@ -79,6 +120,8 @@ class AuditInbox:
             facts,
             datetime.now(UTC),
         )
+        by_people = self._actor.kind is ActorKind.USER and subject != self._actor.id
+        self.noted.append(Noted(action, by_people and action in ADMINISTRATIVE))
 
     async def unsealed(self) -> int:
         """Count events not yet sealed, up to 100,000."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Self
 from uuid import UUID
@@ -15,6 +15,9 @@ from ops.errors import Kind, Unavailable
 from ops.logging import get_logger
 from ops.metrics import Metrics
 from storage.actor import SYSTEM, Actor
+from storage.audit import Noted
+from storage.connections import timed_connection
+from storage.operations import Stopwatch
 from storage.repositories import Storage
 
 Connection = Any  # asyncpg's pool hands out proxies that its stubs type apart
@@ -65,7 +68,7 @@ class Database:
     def __init__(self, pool: Any, *, keys: KeyRing, metrics: Metrics) -> None:
         self._pool = pool
         self._keys = keys
-        self._acquire_seconds = metrics.db_acquire
+        self._metrics = metrics
         self._ring: Callable[[], None] = lambda: None
         # None in a process that keeps no sessions in memory.
         self._tellers: list[Callable[[], Awaitable[None]]] = []
@@ -83,8 +86,10 @@ class Database:
         name: str,
         pool_size: int = 20,
         statement_cache: int = 256,
+        slow_query_ms: int = 200,
     ) -> Self:
         """Connect; raise DatabaseAway when the server does not answer within two seconds."""
+        watch = Stopwatch(metrics, slow_milliseconds=slow_query_ms)
         try:
             pool = await asyncpg.create_pool(
                 url,
@@ -97,6 +102,7 @@ class Database:
                 timeout=_CONNECT_SECONDS,
                 statement_cache_size=statement_cache,
                 server_settings=_SERVER_SETTINGS | {"application_name": f"ostiary {name}"},
+                connection_class=timed_connection(watch),
                 init=_set_codecs,
                 reset=_keep_session,
             )
@@ -129,6 +135,7 @@ class Database:
         async with self._connection() as connection, connection.transaction():
             storage = Storage(connection, self._keys, actor)
             yield storage
+        self._count(storage.noted)
         if storage.promised:
             self._ring()
         if storage.revoked:
@@ -142,7 +149,17 @@ class Database:
         What `reader` read can be noted for the audit trail: such an event stands for itself.
         """
         async with self._connection() as connection:
-            yield Storage(connection, self._keys, None, reader=reader)
+            storage = Storage(connection, self._keys, None, reader=reader)
+            try:
+                yield storage
+            finally:  # what was noted stands, whatever came after it
+                self._count(storage.noted)
+
+    def _count(self, noted: Sequence[Noted]) -> None:
+        for each in noted:
+            self._metrics.audit_events.labels(each.action).inc()
+            if each.administrative:
+                self._metrics.admin_actions.labels(each.action).inc()
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
@@ -150,7 +167,7 @@ class Database:
         try:
             async with self._pool.acquire(timeout=_ACQUIRE_SECONDS) as connection:
                 acquired = True
-                self._acquire_seconds.observe(time.perf_counter() - started)
+                self._metrics.db_acquire.observe(time.perf_counter() - started)
                 try:
                     yield connection
                 except _USELESS_CONNECTION:
@@ -159,7 +176,7 @@ class Database:
                     raise
         except _AWAY as error:
             if not acquired:
-                self._acquire_seconds.observe(time.perf_counter() - started)
+                self._metrics.db_acquire.observe(time.perf_counter() - started)
             if isinstance(error, ValueError):  # asyncpg's word for a wrong argument: our mistake
                 raise
             _log.warning("database away", reason=_reason(error))

@@ -62,6 +62,10 @@ class Page(Generic[T]):
 class Statements(Protocol):
     """What a list is read by: rows have an `id`, a `sort_value`, perhaps what is `counted`."""
 
+    @property
+    def table(self) -> str:
+        """What is listed: the name of the list among operations."""
+
     def page(self, window: Window) -> tuple[str, list[Any]]:
         """Return the statement and its arguments for one row more than the part has."""
 
@@ -171,7 +175,9 @@ async def fetch_page(
     connection: Any, listing: Statements, window: Window, make: Any
 ) -> "Page[Any]":
     """Return a part of a list, each row made a record by `make`."""
-    rows = await fetch_planned(connection, *listing.page(window))
+    statement, args = listing.page(window)
+    operation = f"{listing.table}.page"
+    rows = await fetch_planned(connection, statement, args, operation=operation)
     has_next = len(rows) > window.limit
     rows = rows[: window.limit]
     facts = [dict(row) for row in rows]
@@ -194,14 +200,17 @@ async def fetch_page(
     )
 
 
-async def fetch_planned(connection: Any, statement: str, args: Sequence[Any]) -> Any:
-    """Have a statement planned for these very values: it has no name, so no plan is kept.
+async def fetch_planned(
+    connection: Any, statement: str, args: Sequence[Any], *, operation: str
+) -> Any:
+    """Have a statement planned for these very values: PostgreSQL learns no name, keeps no plan.
+
+    `operation` is its name in metrics and logs (`storage/operations.py`).
 
     What is rare and what is common wants another index, and a plan that was made for neither takes
     a thousand times as long; PostgreSQL turns to one when it sees a named statement a sixth time.
     """
-    prepared = await connection.prepare(statement, name="")
-    return await prepared.fetch(*args)
+    return await connection.fetch_planned(operation, statement, args)
 
 
 async def _total(
@@ -212,6 +221,8 @@ async def _total(
     if least > bound:
         return least, False
     if counted is None:
-        [row] = await fetch_planned(connection, *listing.count(window))
+        statement, args = listing.count(window)
+        operation = f"{listing.table}.count"
+        [row] = await fetch_planned(connection, statement, args, operation=operation)
         counted = int(row["count"])
     return (counted, True) if counted <= bound else (max(bound, least), False)

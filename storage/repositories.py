@@ -1,5 +1,6 @@
 """Storage: every repository over one connection."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -8,7 +9,7 @@ import asyncpg
 from ops.crypto import KeyRing
 from storage.actor import Actor
 from storage.attempts import Attempts
-from storage.audit import AuditInbox
+from storage.audit import AuditInbox, Noted
 from storage.backlog import Backlog
 from storage.clock_slots import ClockSlots
 from storage.content import Content
@@ -35,6 +36,8 @@ from storage.signing_keys import SigningKeys
 from storage.statistics import Statistics
 from storage.teams import Teams
 from storage.users import Users
+
+PING = "SELECT 1"
 
 NEWEST_MIGRATION = "SELECT coalesce(max(version), '') FROM schema_migrations"
 
@@ -196,13 +199,18 @@ class Storage:
         return any(getattr(part, "promised", False) for part in self.__dict__.values())
 
     @property
+    def noted(self) -> Sequence[Noted]:
+        """What was noted for the audit trail."""
+        return self.__dict__["audit"].noted if "audit" in self.__dict__ else ()
+
+    @property
     def revoked(self) -> bool:
         """Whether this transaction ended a session or changed what one may."""
         return any(getattr(part, "revoked", False) for part in self.__dict__.values())
 
     async def ping(self) -> None:
         """Ask the server for a sign of life."""
-        await self._connection.fetchval("SELECT 1")
+        await self._connection.fetchval(PING)
 
     async def newest_migration(self) -> str:
         """Return the version of the newest applied migration, empty when there is none."""

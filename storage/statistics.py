@@ -89,6 +89,8 @@ WHERE statistics.value <> excluded.value
 
 LAST_DAY = "SELECT max(day) FROM statistics"
 
+DATABASE_BYTES = "SELECT pg_database_size(current_database())"
+
 BETWEEN = """
 SELECT day, jsonb_object_agg(name, value) AS counts FROM statistics
 WHERE day >= $1 AND day <= $2 GROUP BY day ORDER BY day
@@ -153,6 +155,10 @@ class Statistics:
     async def between(self, first: datetime, last: datetime) -> list[CountedDay]:
         """Return the days that were counted, the oldest first."""
         return [CountedDay(*row) for row in await self._connection.fetch(BETWEEN, first, last)]
+
+    async def database_bytes(self) -> int:
+        """Return what our database takes on disk."""
+        return int(await self._connection.fetchval(DATABASE_BYTES))
 
     async def newest_active(self) -> dict[str, int]:
         """Return how many people are active, as last counted; nothing before the first time."""

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from ops.errors import Unavailable
+from ops.lag import measure_lag
 from ops.logging import get_logger
 from ops.metrics import Listener, Metrics
 from ops.settings import Settings
@@ -31,13 +32,18 @@ async def announced(
     target = _target(listener)
     # Two processes may bear one name: on two hosts, or the old and the new one of a replacement.
     key = own_key(name, os.getpid())
-    beating = asyncio.create_task(_beat(redis, key, target, work or Work()))
+    # Both for as long as the process is announced.
+    tasks = [
+        asyncio.create_task(_beat(redis, key, target, work or Work())),
+        asyncio.create_task(measure_lag(metrics)),
+    ]
     _log.info("metrics served", target=target)
     try:
         yield listener.port
     finally:
-        beating.cancel()
-        await asyncio.gather(beating, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         with suppress(Unavailable):
             await redis.withdraw(key)
             await leave(redis, key)

@@ -76,6 +76,8 @@ class Clock:
             key = await storage.signing_keys.signing()
             metrics.key_age.set(key.age if key else 0.0)
             people = await storage.users.states()
+            metrics.administrators.set(await storage.roles.administrators())
+            metrics.database_bytes.set(await storage.statistics.database_bytes())
             await self._measure_tasks(storage)
         for kind in _PEOPLE:  # also the states that nobody is in any more
             metrics.users.labels(kind).set(people.get(kind, 0))

@@ -1,5 +1,6 @@
 """Letters: a text and an HTML template per kind and locale, made into one multipart message."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.headerregistry import Address
@@ -27,6 +28,8 @@ FALLBACK_LOCALE = "en"
 # What separates one address from the next, quotes a name or opens an encoded word: Python's email
 # package drops the quotes of a name that it folds, and "Ada, x@example.com," became two addresses.
 _STRUCTURE = dict.fromkeys(map(ord, '()<>[]:;@\\,."=?'), " ")
+# An id that callers see themselves, in one line; those of commands name a person on our machine.
+_MAY_BE_TOLD = re.compile(r"(?!command-)[A-Za-z0-9._-]{1,60}")
 # Directional controls could make a name read as something else (Unicode TR 36).
 _HIDDEN = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C])
 
@@ -41,6 +44,8 @@ class Letter:
     to_name: str
     locale: str
     facts: dict[str, Any] = field(repr=False)
+    # The request that it comes from; for whoever asks us about it.
+    request_id: str | None = None
 
 
 class Letters:
@@ -70,6 +75,8 @@ class Letters:
         message["Message-ID"] = f"<{letter.id}@{sender_domain(self._settings)}>"
         message["Auto-Submitted"] = "auto-generated"
         message["X-Ostiary-Template"] = letter.template
+        if letter.request_id and _MAY_BE_TOLD.fullmatch(letter.request_id):
+            message["X-Request-Id"] = letter.request_id
         message.set_content(body.lstrip("\n"))
         message.add_alternative(
             self._render(letter, "html", facts | {"subject": message["Subject"]}), subtype="html"

@@ -73,6 +73,7 @@ def letter_to(recipient: Recipient, promise: Promise, template: str, **facts: st
         to_name=f"{recipient.first_name} {recipient.last_name}",
         locale=recipient.locale,
         facts={"first_name": _plain(recipient.first_name)} | facts,
+        request_id=promise.request_id,
     )
 
 

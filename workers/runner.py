@@ -15,7 +15,7 @@ from uuid import UUID
 
 from ops.errors import Unavailable
 from ops.ids import new_id
-from ops.logging import bound, get_logger
+from ops.logging import bound, get_logger, log_line
 from storage.jobs import Job
 from storage.outbox import Promise
 from storage.repositories import Storage
@@ -108,10 +108,16 @@ class Runner:
         started = time.perf_counter()
         with metrics.jobs_in_progress.labels(promise.queue).track_inprogress():
             outcome = await self._outcome(promise)
-        metrics.job_seconds.labels(promise.queue, promise.name).observe(
-            time.perf_counter() - started
-        )
+        seconds = time.perf_counter() - started
+        metrics.job_seconds.labels(promise.queue, promise.name).observe(seconds)
         metrics.jobs.labels(promise.queue, promise.name, outcome).inc()
+        log_line(
+            "job ended",
+            category="application",
+            level="info",
+            outcome=outcome,
+            milliseconds=round(seconds * 1000, 1),
+        )
         if promise.paused and outcome in _ANSWERED:
             await self._write(lambda storage: storage.pauses.resume(promise.queue))
 

@@ -24,7 +24,6 @@ _FINISH_SECONDS = 6.0
 _STOP_SECONDS = 8.0
 # A request that was on its way to an idle connection when we stopped may still arrive.
 _LAST_WORD_SECONDS = 0.3
-_LAG_SECONDS = 1.0
 
 _log = get_logger()
 
@@ -37,14 +36,12 @@ async def serve(settings: Settings, *, name: str, sock: socket.socket, ready: in
         runner, server = await start(await make_app(parts), sock)
         try:
             async with announced(parts.redis, parts.metrics, settings, name=name):
-                lag = asyncio.create_task(_measure_lag(parts.metrics.loop_lag))
                 _tell_ready(ready)
                 _log.info("answering", address=settings.host, port=settings.port)
                 await stop.wait()
                 # Then our master would kill us; where it was killed itself, nobody else would.
                 faulthandler.dump_traceback_later(settings.drain_seconds + _STOP_SECONDS, exit=True)
                 await _drain(settings, runner, server)
-                lag.cancel()
         finally:
             await runner.cleanup()
     _log.info("stopped")
@@ -93,14 +90,6 @@ async def _finish(runner: web.AppRunner) -> None:
             if not busy and passed > _LAST_WORD_SECONDS:
                 connection.force_close()
         await asyncio.sleep(0.05)
-
-
-async def _measure_lag(gauge: object) -> None:
-    loop = asyncio.get_running_loop()
-    while True:
-        due = loop.time() + _LAG_SECONDS
-        await asyncio.sleep(_LAG_SECONDS)
-        gauge.set(max(0.0, loop.time() - due))  # type: ignore[attr-defined]
 
 
 def main() -> int:

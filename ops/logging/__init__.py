@@ -13,21 +13,26 @@ from typing import Any, TextIO, cast
 import structlog
 from structlog.typing import FilteringBoundLogger
 
+from ops.logging.context import bound, merge
+from ops.logging.direct import log_line
 from ops.logging.files import Files
+from ops.logging.levels import LEVELS
+from ops.logging.outputs import Outputs, Render
 from ops.logging.render import json_line, text_line
 from ops.settings import Environment, LogFormat, Settings
 
+__all__ = ["Logger", "bound", "get_logger", "log_line", "set_up"]
+
 Logger = FilteringBoundLogger
 
-_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _STANDARD_MIN = {"asyncio": logging.WARNING, "dramatiq": logging.WARNING}
-
-bind = structlog.contextvars.bind_contextvars
-bound = structlog.contextvars.bound_contextvars
 
 
 def get_logger(category: str = "application") -> Logger:
-    """Return the logger of a category: application, access or security."""
+    """Return the logger of a category: application, access or security.
+
+    What is an error is of the category error, whoever writes it.
+    """
     return cast(Logger, structlog.get_logger(category=category))
 
 
@@ -36,32 +41,30 @@ def set_up(settings: Settings, *, process: str, output: TextIO | None = None) ->
 
     `process` names it in each line and in its files, such as `web.1`.
     """
-    level = _LEVELS[settings.log_level]
+    level, render = LEVELS[settings.log_level], _renderer(settings)
     before = structlog.get_config()["logger_factory"]
-    if isinstance(before, _Outputs):
+    if isinstance(before, Outputs):
         before.close()
+    files = Files(settings.log_dir, process) if settings.log_dir else None
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            merge,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
             structlog.processors.format_exc_info,
-            _named(process),
-            _renderer(settings),
+            _of_process(process),
+            render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=_Outputs(settings, process, output or sys.stdout),
+        logger_factory=Outputs(
+            output or sys.stdout, files, process=process, level=level, render=render
+        ),
         cache_logger_on_first_use=False,
     )
-    logging.captureWarnings(capture=True)
-    root = logging.getLogger()
-    root.handlers[:] = [_Bridge()]
-    root.setLevel(level)
-    for name, minimum in _STANDARD_MIN.items():
-        logging.getLogger(name).setLevel(max(minimum, level))
+    _bridge(level)
 
 
-def _renderer(settings: Settings) -> Callable[..., Any]:
+def _renderer(settings: Settings) -> Render:
     wanted = settings.log_format
     if wanted is LogFormat.AUTO:
         in_development = settings.environment is Environment.DEVELOPMENT
@@ -69,47 +72,23 @@ def _renderer(settings: Settings) -> Callable[..., Any]:
     return text_line if wanted is LogFormat.TEXT else json_line
 
 
-def _named(process: str) -> Callable[..., Any]:
+def _of_process(process: str) -> Callable[..., Any]:
     def add(_: object, __: str, event: dict[str, Any]) -> dict[str, Any]:
         event["process"] = process
+        if event["level"] in {"error", "critical"} and event["category"] == "application":
+            event["category"] = "error"
         return event
 
     return add
 
 
-class _Outputs:
-    """Makes the one writer that every logger of the process shares."""
-
-    def __init__(self, settings: Settings, process: str, output: TextIO) -> None:
-        self._files = Files(settings.log_dir, process) if settings.log_dir else None
-        self._writer = _Writer(output, self._files)
-
-    def __call__(self, *_: object) -> "_Writer":
-        return self._writer
-
-    def close(self) -> None:
-        """Close the files; whoever still holds the writer opens them again."""
-        if self._files:
-            self._files.close()
-
-
-class _Writer:
-    """Writes finished lines; the output is flushed because a killed process must not keep them."""
-
-    def __init__(self, output: TextIO, files: Files | None) -> None:
-        self._output = output
-        self._files = files
-
-    def _write(self, line: str, *, category: str, level: str) -> None:
-        try:
-            self._output.write(line + "\n")
-            self._output.flush()
-        except (OSError, ValueError):  # whoever read our output is gone; work goes on
-            pass
-        if self._files:
-            self._files.write(line, category=category, level=level)
-
-    debug = info = warning = error = critical = exception = log = msg = _write
+def _bridge(level: int) -> None:
+    logging.captureWarnings(capture=True)
+    root = logging.getLogger()
+    root.handlers[:] = [_Bridge()]
+    root.setLevel(level)
+    for name, minimum in _STANDARD_MIN.items():
+        logging.getLogger(name).setLevel(max(minimum, level))
 
 
 class _Bridge(logging.Handler):

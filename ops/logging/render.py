@@ -1,11 +1,12 @@
 """Finished lines: JSON or text, one line an event, masked before they are written."""
 
 import re
+from collections.abc import MutableMapping
 from typing import Any
 
 import orjson
 
-from ops.logging.masks import cleaned, masked_trace, named
+from ops.logging.masks import masked_trace, shown
 
 # What ends a line somewhere, moves a terminal's cursor, or turns the reading direction.
 _CONTROL = re.compile(
@@ -14,14 +15,21 @@ _CONTROL = re.compile(
 _FIRST = ("time", "level", "category", "process", "event")
 
 
-def json_line(_: object, __: str, event: dict[str, Any]) -> tuple[tuple[str], dict[str, str]]:
+def json_line(
+    _: object, __: str, event: MutableMapping[str, Any]
+) -> tuple[tuple[str], dict[str, str]]:
     """Return one JSON object in one line."""
     facts = _facts(event)
-    first = {key: facts.pop(key) for key in _FIRST if key in facts}
-    return _finished(_encoded(orjson.dumps(first | facts).decode()), event)
+    if next(iter(facts)) != _FIRST[0]:
+        facts = {**{key: facts[key] for key in _FIRST if key in facts}, **facts}
+    line = orjson.dumps(facts).decode()
+    # What is below a space, it has written as an escape already.
+    return _finished(line if line.isascii() and "\x7f" not in line else _encoded(line), event)
 
 
-def text_line(_: object, __: str, event: dict[str, Any]) -> tuple[tuple[str], dict[str, str]]:
+def text_line(
+    _: object, __: str, event: MutableMapping[str, Any]
+) -> tuple[tuple[str], dict[str, str]]:
     """Return one line for people: time, level, what happened, then name=value pairs.
 
     A traceback follows in lines of its own, indented, so that none can pass for an event.
@@ -34,19 +42,16 @@ def text_line(_: object, __: str, event: dict[str, Any]) -> tuple[tuple[str], di
     return _finished("\n    ".join(_encoded(line) for line in [head, *trace.splitlines()]), event)
 
 
-def _finished(line: str, event: dict[str, Any]) -> tuple[tuple[str], dict[str, str]]:
+def _finished(line: str, event: MutableMapping[str, Any]) -> tuple[tuple[str], dict[str, str]]:
     where = {"category": str(event.get("category")), "level": str(event.get("level"))}
     return (line,), where
 
 
-def _facts(event: dict[str, Any]) -> dict[str, Any]:
-    return {key: _fact(key, value) for key, value in event.items()}
-
-
-def _fact(key: str, value: Any) -> Any:
-    if key == "exception":
-        return masked_trace(str(value))
-    return cleaned(value) if key in _FIRST else named(key, value)
+def _facts(event: MutableMapping[str, Any]) -> dict[str, Any]:
+    facts = shown(event)
+    if "exception" in event:
+        facts["exception"] = masked_trace(str(event["exception"]))
+    return facts
 
 
 def _encoded(text: str) -> str:

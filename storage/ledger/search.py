@@ -115,16 +115,20 @@ class AuditTrail:
         self, window: Window, after: Place, *, through: int, limit: int
     ) -> list[Any]:
         """Return rows of the chain that match, with what it takes to hash them; see `Place`."""
-        return await self._batch(*sealed_batch(window, after, through=through, limit=limit))
+        statement, args = sealed_batch(window, after, through=through, limit=limit)
+        return await self._batch("audit_trail.sealed_batch", statement, args)
 
     async def waiting_batch(
         self, window: Window, after: Place, *, through: UUID, limit: int
     ) -> list[Any]:
         """Return events that match and wait, the oldest first."""
-        return await self._batch(*waiting_batch(window, after, through=through, limit=limit))
+        statement, args = waiting_batch(window, after, through=through, limit=limit)
+        return await self._batch("audit_trail.waiting_batch", statement, args)
 
-    async def _batch(self, statement: str, args: list[Any]) -> list[Any]:
-        found: list[Any] = await fetch_planned(self._connection, statement, args)
+    async def _batch(self, operation: str, statement: str, args: list[Any]) -> list[Any]:
+        found: list[Any] = await fetch_planned(
+            self._connection, statement, args, operation=operation
+        )
         return found
 
 
@@ -134,6 +138,8 @@ def _event(**shown: Any) -> AuditEvent:
 
 class _Trail:
     """Statements of the list."""
+
+    table = "audit_trail"
 
     def page(self, window: Window) -> tuple[str, list[Any]]:
         """Return the statement and its arguments for one row more than the part has."""

@@ -93,6 +93,13 @@ SELECT EXISTS (
 )
 """
 
+ADMINISTRATORS = """
+SELECT count(DISTINCT users.id) FROM user_roles
+JOIN roles ON roles.id = user_roles.role_id
+JOIN users ON users.id = user_roles.user_id
+WHERE roles.name = 'admin' AND users.deleted_at IS NULL
+"""
+
 IS_LAST_ADMIN = """
 SELECT coalesce(bool_and(users.id = $1), false) FROM user_roles
 JOIN roles ON roles.id = user_roles.role_id
@@ -193,6 +200,10 @@ class Roles:
     async def admin_exists(self) -> bool:
         """Say whether anybody living is an admin."""
         return bool(await self._connection.fetchval(ADMIN_EXISTS))
+
+    async def administrators(self) -> int:
+        """Count the living who are admins."""
+        return int(await self._connection.fetchval(ADMINISTRATORS))
 
     async def is_last_admin(self, user_id: UUID) -> bool:
         """Say whether nobody else who is active and living is an admin; lock before asking."""

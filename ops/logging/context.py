@@ -1,0 +1,40 @@
+"""Facts that ride along on every line of a request or a job, whoever writes it."""
+
+from collections.abc import Mapping, MutableMapping
+from contextvars import ContextVar, Token
+from types import MappingProxyType, TracebackType
+from typing import Any
+
+# One variable with a mapping that is never changed: a task that was begun meanwhile keeps its own.
+_FACTS: ContextVar[Mapping[str, Any]] = ContextVar("facts", default=MappingProxyType({}))
+
+
+class _Bound:
+    """A class and no generator: every request enters it, and a generator costs three times that."""
+
+    __slots__ = ("_facts", "_token")
+
+    _token: Token[Mapping[str, Any]]
+
+    def __init__(self, facts: Mapping[str, Any]) -> None:
+        self._facts = facts
+
+    def __enter__(self) -> None:
+        self._token = _FACTS.set({**_FACTS.get(), **self._facts})
+
+    def __exit__(
+        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
+    ) -> None:
+        _FACTS.reset(self._token)
+
+
+def bound(**facts: Any) -> _Bound:
+    """Add facts to every line that is written within, by this task and those it begins."""
+    return _Bound(facts)
+
+
+def merge(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Add what is bound to an event, which wins where both speak (a structlog processor)."""
+    for name, value in _FACTS.get().items():
+        event.setdefault(name, value)
+    return event

@@ -1,0 +1,39 @@
+"""A way past structlog for the lines that every request and every job pays for."""
+
+import time
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import structlog
+
+from ops.logging.context import merge
+from ops.logging.levels import LEVELS
+from ops.logging.outputs import Outputs
+
+
+def log_line(event: str, *, category: str, level: str, **facts: Any) -> None:
+    """Write a line, masked and rendered like every other one, for a third of their price."""
+    outputs = structlog.get_config()["logger_factory"]
+    if not isinstance(outputs, Outputs) or LEVELS[level] < outputs.level:
+        return
+    line = {
+        "time": _now(),
+        "level": level,
+        "category": category,
+        "process": outputs.process,
+        "event": event,
+        **facts,
+    }
+    (text,), where = outputs.render(None, level, merge(None, level, line))
+    outputs.writer.write(text, **where)
+
+
+def _now() -> str:
+    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+    return f"{_second(seconds)}.{nanoseconds // 1000:06d}Z"
+
+
+@lru_cache(maxsize=2)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

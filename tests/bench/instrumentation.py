@@ -1,0 +1,187 @@
+"""What seeing costs: counting, timing and logging a request; and being scraped.
+
+The same requests are answered with everything that watches them and without, in turn, by one
+process whose CPU time is measured; another process asks.
+"""
+
+import asyncio
+import os
+import statistics
+import time
+from argparse import Namespace
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, TextIO
+
+import aiohttp
+import uvloop
+
+import api.middleware
+from api.app import make_app
+from api.observing import Observer
+from api.parts import open_parts
+from api.serving.child import start
+from ops.logging import set_up
+from ops.metrics import Metrics
+from ops.settings import load
+from storage.operations import Stopwatch
+from tests.bench.asking import asking
+from tests.bench.report import about, table
+from tests.factories import CHEAP, bearer, free_socket, register
+from tests.timing import server
+
+_REQUESTS = 400
+_CONNECTIONS = 8
+# Short rounds and many: what else the machine does is the same for two neighbours.
+_PAIRS = 8
+_ROUTES = 60
+_STATUSES = ("200", "401", "404", "409")
+_SCRAPING_SECONDS = 3.0
+_TICK_SECONDS = 0.001
+# By what a request does besides being answered.
+_PATHS = {
+    "who am I (no statement)": "/api/v1/auth/me",
+    "my sessions (one statement)": "/api/v1/auth/sessions",
+}
+_OFF = {"RATE_LIMIT_AUTHENTICATED": "off", "RATE_LIMIT_ANONYMOUS": "off"}
+
+Rows = list[tuple[str, str, str]]
+
+
+async def instrumentation(chosen: Namespace) -> str:
+    """Measure what a request pays, and what a scrape takes."""
+    rounds = chosen.repeat * _PAIRS
+    # On the loop that production has; the one we are on only waits.
+    requests = await asyncio.to_thread(lambda: uvloop.run(_requests(rounds)))
+    scrapes = await asyncio.to_thread(lambda: uvloop.run(_scrapes()))
+    parameters = (
+        f"{_REQUESTS:,} requests a round over {_CONNECTIONS} connections, {rounds} rounds with and"
+        " without in turn, CPU time of the web process, medians of neighbours; scrapes of"
+        f" {_ROUTES} routes with {len(_STATUSES)} statuses each"
+    )
+    return about(parameters) + table([*requests, *scrapes])
+
+
+async def _requests(rounds: int) -> Rows:
+    rows = []
+    with server.stack() as environ, asking() as ask:
+        async with server.owning(environ), _serving(environ) as url:
+            async with aiohttp.ClientSession(url) as client:
+                authorization = bearer(await register(client))["Authorization"]
+            for name, path in _PATHS.items():
+
+                def one_round(path: str = path) -> Any:
+                    return ask(
+                        "requests",
+                        url=url,
+                        path=path,
+                        authorization=authorization,
+                        count=_REQUESTS,
+                        at_once=_CONNECTIONS,
+                    )
+
+                rows.append(await _compared(name, one_round, rounds))
+    return rows
+
+
+async def _compared(name: str, one_round: Callable[[], Any], rounds: int) -> tuple[str, str, str]:
+    await asyncio.to_thread(one_round)  # statements are prepared, and what is remembered is
+    pairs = []
+    for _ in range(rounds):
+        seen = await _spent(one_round)
+        with _blind():
+            pairs.append((seen, await _spent(one_round)))
+    cost = statistics.median(seen - unseen for seen, unseen in pairs)
+    without = statistics.median(unseen for _, unseen in pairs)
+    text = f"{cost:.1f} us more than {without:.0f} us without (x{(without + cost) / without:.2f})"
+    return f"a request: {name}", text, "<= 25 us"
+
+
+async def _spent(one_round: Callable[[], Any]) -> float:
+    """Return the microseconds of CPU that a request took in this process."""
+    begun = time.process_time()
+    await asyncio.to_thread(one_round)
+    return (time.process_time() - begun) / _REQUESTS * 1e6
+
+
+@contextmanager
+def _blind() -> Iterator[None]:
+    """Take the instrumentation out: what is left is the same handler."""
+    nothing: list[tuple[Any, str, Any]] = [
+        (Observer, "record", lambda *_, **__: None),
+        (Stopwatch, "took", lambda *_: None),
+        (Stopwatch, "took_named", lambda *_: None),
+        (api.middleware, "bound", lambda **_: nullcontext()),
+    ]
+    kept = [(owner, name, getattr(owner, name)) for owner, name, _ in nothing]
+    for owner, name, blank in nothing:
+        setattr(owner, name, blank)
+    yield
+    for owner, name, method in kept:
+        setattr(owner, name, method)
+
+
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")
+
+
+@asynccontextmanager
+async def _serving(environ: dict[str, str]) -> AsyncIterator[str]:
+    settings = load(environ | _OFF)
+    with _nowhere() as nowhere:
+        set_up(settings, process="web.1", output=nowhere)
+        async with open_parts(settings, name="bench", cost=CHEAP) as parts:
+            sock = free_socket()
+            runner, listening = await start(await make_app(parts), sock)
+            yield f"http://127.0.0.1:{sock.getsockname()[1]}"
+            listening.close()
+            await runner.cleanup()
+        set_up(settings, process="bench")
+
+
+async def _scrapes() -> Rows:
+    listener = _filled().listen("127.0.0.1", 0)
+    url = f"http://127.0.0.1:{listener.port}/metrics"
+    with asking() as ask:
+        idle = await _latest(asyncio.to_thread(time.sleep, _SCRAPING_SECONDS))
+        scraping = asyncio.to_thread(ask, "scrapes", url=url, seconds=_SCRAPING_SECONDS)
+        found: dict[str, Any] = {}
+        late = await _latest(_into(found, scraping))
+    listener.close()
+    took = sorted(found["seconds"])
+    times = f"{statistics.median(took) * 1000:.1f}, {took[int(len(took) * 0.95)] * 1000:.1f}"
+    sizes = f"{found['gzip'] / 1000:.1f} ({found['text'] / 1000:.0f} of text)"
+    lateness = f"{idle * 1000:.1f}, {late * 1000:.1f}"
+    return [
+        (f"a scrape of {found['lines']:,} lines, ms: median, p95", times, "<= 15"),
+        ("its size, kB", sizes, "<= 100"),
+        ("the event loop at its latest, ms: idle, scraped 40 times a second", lateness, ""),
+    ]
+
+
+def _filled() -> Metrics:
+    metrics = Metrics()
+    for number in range(_ROUTES):
+        route = f"/api/v1/some-feature/{{id}}/part-{number}"
+        metrics.request_seconds.labels("GET", route).observe(0.02)
+        for status in _STATUSES:
+            metrics.requests.labels("GET", route, status).inc()
+        metrics.db_operations.labels(f"feature.statement_{number}").observe(0.002)
+    return metrics
+
+
+async def _into(found: dict[str, Any], work: Any) -> None:
+    found.update(await work)
+
+
+async def _latest(work: Any) -> float:
+    """Return how late the loop woke up at worst while something was done."""
+    doing = asyncio.ensure_future(work)
+    loop, worst = asyncio.get_running_loop(), 0.0
+    while not doing.done():
+        due = loop.time() + _TICK_SECONDS
+        await asyncio.sleep(_TICK_SECONDS)
+        worst = max(worst, loop.time() - due)
+    await doing
+    return worst
