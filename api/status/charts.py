@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import pairwise
 
 from api.status.figures import Figure, Line
@@ -15,9 +15,7 @@ WIDTH, HEIGHT = 300, 72
 _EDGE = 3
 # Steps of a scale, in powers of ten.
 _STEPS = (1, 2, 5, 10)
-# A pause in which nobody looked is no line.
 _PAUSE_SECONDS = 60.0
-_MINUTE = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,28 +43,51 @@ class Chart:
     rows: Sequence[tuple[str, Sequence[str]]]
 
 
-def chart_of(figure: Figure, times: Sequence[datetime], now: datetime) -> Chart:
-    """Return how a figure of the last 15 minutes is drawn and told."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """Where the points of all charts lie from left to right, and which of them end a minute."""
+
+    places: Sequence[float]
+    # Whether a pause follows, in which nobody looked: that is no line.
+    pauses: Sequence[bool]
+    # The newest first: a time of day, and which point was the last of its minute.
+    minutes: Sequence[tuple[str, int]]
+
+    @classmethod
+    def of(cls, times: Sequence[datetime], now: datetime) -> "Timeline":
+        """Lay out the last 15 minutes."""
+        gaps = [(after - time).total_seconds() for time, after in pairwise(times)]
+        last = {time.strftime("%H:%M"): index for index, time in enumerate(times)}
+        return cls(
+            places=[_x((now - time).total_seconds()) for time in times],
+            pauses=[*(gap > _PAUSE_SECONDS for gap in gaps), True],
+            minutes=list(reversed(last.items())),
+        )
+
+
+def chart_of(figure: Figure, timeline: Timeline) -> Chart:
+    """Return how a figure is drawn and told."""
     plan = figure.plan
     bounds = _bounds(plan.limit)
     # The first limit is always in sight: how far it is tells more than how small values differ.
     top = _top(max([*_known(figure.lines), *(at for _, at in bounds[:1])], default=0.0))
-    places = [_x((now - time).total_seconds()) for time in times]
-    pauses = [(after - time).total_seconds() > _PAUSE_SECONDS for time, after in pairwise(times)]
     return Chart(
         figure=figure,
         strokes=[
             Stroke(
                 label=line.label,
                 now=shown(line.now, plan.unit),
-                pieces=list(_pieces(line, places, pauses, top)),
+                pieces=list(_pieces(line, timeline, top)),
             )
             for line in figure.lines
         ],
         top=shown(top, plan.unit),
         limits=[(name, _y(at, top)) for name, at in bounds if at <= top],
         words=_words(figure),
-        rows=_rows(figure, times),
+        rows=[
+            (time, [shown(line.values[index], plan.unit) for line in figure.lines])
+            for time, index in timeline.minutes
+        ],
     )
 
 
@@ -100,19 +121,16 @@ def _y(value: float, top: float) -> float:
     return round(HEIGHT - _EDGE - value / top * (HEIGHT - 2 * _EDGE), 1)
 
 
-def _pieces(
-    line: Line, places: Sequence[float], pauses: Sequence[bool], top: float
-) -> Iterator[str]:
+def _pieces(line: Line, timeline: Timeline, top: float) -> Iterator[str]:
     """Give the points of each unbroken piece; one value alone becomes a short dash."""
     piece: list[str] = []
-    for place, value, pause in zip(places, line.values, [*pauses, True], strict=False):
+    bottom, height = HEIGHT - _EDGE, (HEIGHT - 2 * _EDGE) / top
+    for place, value, pause in zip(timeline.places, line.values, timeline.pauses, strict=True):
         if value is not None:
-            piece.append(f"{place},{_y(value, top)}")
+            piece.append(f"{place},{bottom - value * height:.1f}")
         if (value is None or pause) and piece:
             yield _dash(piece)
             piece = []
-    if piece:
-        yield _dash(piece)
 
 
 def _dash(piece: list[str]) -> str:
@@ -133,15 +151,3 @@ def _words(figure: Figure) -> str:
         least, most = shown(min(known), unit), shown(max(known), unit)
         told.append(f"{line.label}: {shown(line.now, unit)} now, {least} to {most}")
     return f"{figure.plan.title}, last 15 minutes. {'; '.join(told)}."
-
-
-def _rows(figure: Figure, times: Sequence[datetime]) -> list[tuple[str, Sequence[str]]]:
-    """Return the last values of each minute, the newest first."""
-    last = {int(time.timestamp()) // _MINUTE: index for index, time in enumerate(times)}
-    return [
-        (
-            datetime.fromtimestamp(minute * _MINUTE, UTC).strftime("%H:%M"),
-            [shown(line.values[index], figure.plan.unit) for line in figure.lines],
-        )
-        for minute, index in sorted(last.items(), reverse=True)
-    ]

@@ -8,6 +8,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 Labels = Mapping[str, str]
 
@@ -85,14 +86,18 @@ def read(text: str) -> dict[str, float]:
     found: defaultdict[str, float] = defaultdict(float)
     for line in text.splitlines():
         series, _, value = line.rpartition(" ")
-        name, _, labels = series.partition("{")
-        if name not in METRICS:
-            continue
-        number = _number(value)
-        if math.isfinite(number):
-            for key in _SERIES[name](dict(_LABEL.findall(labels))):
+        for key in _names(series):
+            number = _number(value)
+            if math.isfinite(number):
                 found[key] += number
     return dict(found)
+
+
+@lru_cache(maxsize=20_000)
+def _names(series: str) -> tuple[str, ...]:
+    """Return our names of a series; the same thousands are asked for every five seconds."""
+    name, _, labels = series.partition("{")
+    return _SERIES[name](dict(_LABEL.findall(labels))) if name in METRICS else ()
 
 
 def _number(text: str) -> float:

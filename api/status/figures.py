@@ -5,12 +5,14 @@ from dataclasses import dataclass
 
 from api.status.catalogue import GROUPS
 from api.status.plans import GRAVITY, Plan, Verdict
-from api.status.samples import Sample, windows
+from api.status.samples import Point, Sample
+
+_DECIMALS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """The values of one line, a value a sample."""
+    """The values of one line, a value a point in time."""
 
     label: str
     values: Sequence[float | None]
@@ -32,10 +34,26 @@ class Figure:
     watched: float | None
 
 
-def drawn(samples: Sequence[Sample]) -> dict[str, list[Figure]]:
-    """Return every figure by group, its lines as long as there are samples."""
-    minutes = windows(samples)
-    return {group: [_figure(plan, minutes) for plan in plans] for group, plans in GROUPS.items()}
+def point_of(minute: Sample) -> Point:
+    """Return what is drawn of the minute that ended just now; what nobody knows is left out.
+
+    It is measured once and kept: two hundred minutes at every look would take too long.
+    """
+    values = {}
+    for plan in (plan for plans in GROUPS.values() for plan in plans):
+        measures = {_key(plan, label): measure for label, measure in plan.lines.items()}
+        if plan.limit and plan.limit.watched:
+            measures[plan.name] = plan.limit.watched
+        for key, measure in measures.items():
+            value = measure(minute)
+            if value is not None:
+                values[key] = round(value, _DECIMALS)
+    return Point(at=minute.at, values=values)
+
+
+def drawn(points: Sequence[Point]) -> dict[str, list[Figure]]:
+    """Return every figure by group, its lines as long as there are points."""
+    return {group: [_figure(plan, points) for plan in plans] for group, plans in GROUPS.items()}
 
 
 def gravest(verdicts: Sequence[Verdict]) -> Verdict:
@@ -43,17 +61,17 @@ def gravest(verdicts: Sequence[Verdict]) -> Verdict:
     return max(verdicts, key=GRAVITY.index, default=Verdict.UNKNOWN)
 
 
-def _figure(plan: Plan, minutes: Sequence[Sample]) -> Figure:
-    lines = [
-        Line(label=label, values=[measure(minute) for minute in minutes])
-        for label, measure in plan.lines.items()
-    ]
-    watched = _watched(plan, lines, minutes)
+def _figure(plan: Plan, points: Sequence[Point]) -> Figure:
+    lines = []
+    for label in plan.lines:
+        key = _key(plan, label)
+        lines.append(Line(label=label, values=[point.values.get(key) for point in points]))
+    watched = lines[0].now
+    if plan.limit and plan.limit.watched and points:
+        watched = points[-1].values.get(plan.name)
     verdict = plan.limit.verdict(watched) if plan.limit else Verdict.OK
     return Figure(plan=plan, lines=lines, verdict=verdict, watched=watched)
 
 
-def _watched(plan: Plan, lines: Sequence[Line], minutes: Sequence[Sample]) -> float | None:
-    if plan.limit and plan.limit.watched and minutes:
-        return plan.limit.watched(minutes[-1])
-    return lines[0].now
+def _key(plan: Plan, label: str) -> str:
+    return f"{plan.name} {label}"

@@ -16,8 +16,6 @@ STATUS = web.AppKey("status", StatusService)
 
 routes = Routes(f"{BASE}/admin/status", tag="Operations", aliases=("/api/admin/status",))
 
-_DECIMALS = 4
-
 
 @routes.add("GET", "", access=Needs(Permission.STATISTICS_READ), gives=StatusSchema())
 async def get_status(request: web.Request) -> Mapping[str, Any]:
@@ -55,15 +53,6 @@ def _figure(group: str, figure: Figure) -> dict[str, Any]:
         "verdict": figure.verdict,
         "runbook": plan.limit.runbook if plan.limit else None,
         "lines": [
-            {
-                "label": line.label,
-                "now": _rounded(line.now),
-                "values": [_rounded(value) for value in line.values],
-            }
-            for line in figure.lines
+            {"label": line.label, "now": line.now, "values": line.values} for line in figure.lines
         ],
     }
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, _DECIMALS)

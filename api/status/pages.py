@@ -1,5 +1,6 @@
 """/ops/status and the runbooks it names: pages for administrators, and what they are drawn with."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import wraps
@@ -10,11 +11,11 @@ from aiohttp import web
 from api.access import Public
 from api.assets import Asset, asset_file
 from api.pages.forms import failed
-from api.pages.render import PAGES
+from api.pages.render import PAGES, Pages
 from api.problems import NotFound
 from api.routing import Routes
 from api.status.catalogue import GROUPS
-from api.status.charts import HEIGHT, WIDTH, chart_of
+from api.status.charts import HEIGHT, WIDTH, Timeline, chart_of
 from api.status.door import DOOR
 from api.status.findings import RUNBOOKS
 from api.status.handlers import STATUS
@@ -68,14 +69,9 @@ async def show_status(request: web.Request) -> web.Response:
     """Draw how the house is; `?paused` draws it once."""
     cookies, status = request.app[DOOR].cookies, await request.app[STATUS].now()
     token = cookies.form_token(request)
-    facts = _facts(status) | {
-        "paused": "paused" in request.query,
-        "form_token": token,
-        "pace": PACE_SECONDS,
-        "assets": {name: _asset(name).version for name in _TYPES},
-    }
-    response = request.app[PAGES].response("status", facts)
-    response.headers["Content-Security-Policy"] = _CSP
+    facts = {"form_token": token, "paused": "paused" in request.query}
+    # Ten thousand points are some milliseconds, which nobody else shall wait for.
+    response = await asyncio.to_thread(_page, request.app[PAGES], status, facts)
     cookies.offer_form(response, token)
     return response
 
@@ -104,16 +100,21 @@ def _asset(name: str) -> Asset:
     return asset_file(_ASSETS / name, _TYPES[name])
 
 
-def _facts(status: Status) -> dict[str, object]:
-    now = datetime.now(UTC)
+def _page(renderer: Pages, status: Status, facts: dict[str, object]) -> web.Response:
+    timeline = Timeline.of(status.times, datetime.now(UTC))
     charts = {
-        group: [chart_of(figure, status.times, now) for figure in figures]
+        group: [chart_of(figure, timeline) for figure in figures]
         for group, figures in status.groups.items()
     }
-    return {
+    facts |= {
         "status": status,
         "charts": charts,
         "size": (WIDTH, HEIGHT),
         "shown": shown,
         "since": status.times[0] if status.times else None,
+        "pace": PACE_SECONDS,
+        "assets": {name: _asset(name).version for name in _TYPES},
     }
+    response = renderer.response("status", facts)
+    response.headers["Content-Security-Policy"] = _CSP
+    return response

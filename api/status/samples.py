@@ -7,7 +7,7 @@ look before, and from what it shows if it is older.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from api.status.exposition import COUNTERS
 
@@ -30,7 +30,7 @@ class Snapshot:
     # What it measured; `up` is 0 where it did not answer, and the rest is then from before.
     processes: Mapping[str, Values]
     # Queues that a living worker serves.
-    served: Sequence[str] = field(default_factory=tuple)
+    served: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,14 @@ class Sample:
     span: float
     counts: Values
     gauges: Values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """What is drawn of a Unix time: the value of each line that has one."""
+
+    at: float
+    values: Values
 
 
 def snapshot_of(
@@ -75,20 +83,22 @@ def sample_of(now: Snapshot, before: Snapshot | None) -> Sample:
     return Sample(at=now.at, span=span, counts=dict(counts), gauges=_gauges(now))
 
 
-def windows(samples: Sequence[Sample]) -> list[Sample]:
-    """Return each sample with the counts and the span of the minute that ends with it."""
-    found, first = [], 0
+def last_minute(samples: Sequence[Sample]) -> Sequence[Sample]:
+    """Return those samples, the oldest first, that make up the minute that ends with the last."""
+    span, first = 0.0, len(samples)
+    while first and span < WINDOW_SECONDS:
+        first -= 1
+        span += samples[first].span
+    return samples[first:]
+
+
+def together(samples: Sequence[Sample]) -> Sample:
+    """Return the last sample with the counts and the span of all of them."""
     counts: Counter[str] = Counter()
-    span = 0.0
     for sample in samples:
         counts.update(sample.counts)
-        span += sample.span
-        while span - samples[first].span >= WINDOW_SECONDS:
-            counts.subtract(samples[first].counts)
-            span -= samples[first].span
-            first += 1
-        found.append(Sample(at=sample.at, span=span, counts=dict(counts), gauges=sample.gauges))
-    return found
+    span = sum(sample.span for sample in samples)
+    return Sample(at=samples[-1].at, span=span, counts=counts, gauges=samples[-1].gauges)
 
 
 def _grown(values: Values, before: Values | None, *, since: float) -> dict[str, float]:

@@ -1,19 +1,27 @@
 """Rules of the status page: who measures, what is remembered, how well the house is."""
 
-import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from api.status.collector import collect
-from api.status.figures import Figure, drawn, gravest
+from api.status.figures import Figure, drawn, gravest, point_of
 from api.status.findings import Finding, Name, away_finding, findings_of
 from api.status.plans import Verdict
-from api.status.samples import Sample, Snapshot, sample_of, snapshot_of
+from api.status.samples import (
+    Point,
+    Sample,
+    Snapshot,
+    last_minute,
+    sample_of,
+    snapshot_of,
+    together,
+)
 from storage.processes import alive
 from storage.redis import Redis, RedisAway
-from storage.status import HISTORY_SECONDS, Kept, keep, look
+from storage.status import HISTORY_SECONDS, keep, look
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +55,25 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Latest:
+    """What the next look goes on from: processes, and the samples of the last minute."""
+
+    snapshot: Snapshot
+    minute: Sequence[Sample]
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any]) -> "_Latest":
+        """Read it as it was kept."""
+        minute = [Sample(**sample) for sample in kept["minute"]]
+        return cls(snapshot=Snapshot(**kept["snapshot"]), minute=minute)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _History:
     """What is known, and the moment it was asked for, by Redis' clock and by ours."""
 
-    snapshot: Snapshot | None
-    samples: Sequence[Sample]
+    latest: _Latest | None
+    points: Sequence[Point]
     now: float
     read_at: float
 
@@ -62,7 +84,7 @@ class StatusService:
     def __init__(self, *, redis: Redis) -> None:
         self._redis = redis
         # What is shown while Redis is away; as long as its history, so bounded.
-        self._known = _History(snapshot=None, samples=(), now=time.time(), read_at=time.monotonic())
+        self._known = _History(latest=None, points=(), now=time.time(), read_at=time.monotonic())
 
     async def now(self) -> Status:
         """Return how the house is, from at most five seconds ago while Redis answers."""
@@ -71,47 +93,47 @@ class StatusService:
             self._known = await self._looked()
         except RedisAway:
             redis = "away"
-        # Two hundred samples take some milliseconds, which others shall not wait for.
-        return await asyncio.to_thread(_status, self._known, redis)
+        return _status(self._known, redis)
 
     async def _looked(self) -> _History:
         read_at = time.monotonic()
         kept = await look(self._redis)
-        snapshot = Snapshot(**kept.snapshot) if kept.snapshot else None
-        samples = [Sample(**sample) for sample in kept.samples]
+        latest = _Latest.of(kept.latest) if kept.latest else None
+        points = [Point(**point) for point in kept.points]
         if kept.is_our_turn:
-            before, snapshot = snapshot, await self._measured(kept, snapshot)
-            samples.append(sample_of(snapshot, before))
-            await keep(self._redis, snapshot=snapshot, sample=samples[-1])
-        recent = [sample for sample in samples if sample.at > kept.now - HISTORY_SECONDS]
-        return _History(snapshot=snapshot, samples=recent, now=kept.now, read_at=read_at)
+            latest = await self._measured(latest, at=kept.now)
+            points.append(point_of(together(latest.minute)))
+            await keep(self._redis, latest=latest, point=points[-1])
+        recent = [point for point in points if point.at > kept.now - HISTORY_SECONDS]
+        return _History(latest=latest, points=recent, now=kept.now, read_at=read_at)
 
-    async def _measured(self, kept: Kept, before: Snapshot | None) -> Snapshot:
+    async def _measured(self, before: _Latest | None, *, at: float) -> _Latest:
         served = {queue for process in await alive(self._redis) for queue in process.queues}
         found = await collect(await self._redis.targets())
-        return snapshot_of(found, before, at=kept.now, served=served)
+        earlier = before.snapshot if before else None
+        snapshot = snapshot_of(found, earlier, at=at, served=served)
+        samples = [*(before.minute if before else ()), sample_of(snapshot, earlier)]
+        return _Latest(snapshot=snapshot, minute=last_minute(samples))
 
 
 def _status(known: _History, redis: str) -> Status:
-    groups = drawn(known.samples)
+    groups, latest = drawn(known.points), known.latest
     findings = [away_finding()] if redis == "away" else []
-    age, snapshot = None, known.snapshot
-    if snapshot and known.samples:
-        findings += findings_of(snapshot, known.samples[-1], groups)
-        age = max(known.now - snapshot.at + time.monotonic() - known.read_at, 0.0)
-    grave = gravest([finding.verdict for finding in findings])
-    well = Verdict.OK if snapshot else Verdict.UNKNOWN
+    if latest:
+        findings += findings_of(latest.snapshot, latest.minute[-1], groups)
+    states = sorted(latest.snapshot.processes.items()) if latest else []
+    at = latest.snapshot.at if latest else None
     return Status(
-        verdict=gravest([well, grave]),
-        measured_at=_time(snapshot.at) if snapshot else None,
-        age=age,
+        verdict=gravest(
+            [Verdict.OK if latest else Verdict.UNKNOWN, *(item.verdict for item in findings)]
+        ),
+        measured_at=None if at is None else _time(at),
+        age=None if at is None else known.now - at + time.monotonic() - known.read_at,
         redis=redis,
         findings=findings,
         groups=groups,
-        times=[_time(sample.at) for sample in known.samples],
-        processes=[_state(key, values) for key, values in sorted(snapshot.processes.items())]
-        if snapshot
-        else [],
+        times=[_time(point.at) for point in known.points],
+        processes=[_state(key, values) for key, values in states],
     )
 
 

@@ -14,7 +14,7 @@ from api.status.exposition import METRICS
 from api.status.findings import RUNBOOKS
 from ops.metrics import Metrics
 from ops.stack import Stack
-from storage.status import HISTORY_SECONDS, MAX_SAMPLES, keep
+from storage.status import HISTORY_SECONDS, MAX_POINTS, keep
 from tests.api.houses import RING, House, told_to
 from tests.conftest import Serve
 from tests.ops.stacks import open_room
@@ -57,15 +57,14 @@ async def test_all_web_processes_draw_the_same_and_measure_once_between_them(
 async def test_what_is_kept_is_bounded_and_goes_by_itself(
     api: aiohttp.ClientSession, boss: Person, parts: Parts, house: House
 ) -> None:
-    for number in range(MAX_SAMPLES + 50):
-        sample = {"at": float(number), "span": 5.0, "counts": {}, "gauges": {}}
-        await keep(parts.redis, snapshot={"at": 0.0, "processes": {}, "served": []}, sample=sample)
+    for number in range(MAX_POINTS + 50):
+        await keep(parts.redis, latest=None, point={"at": float(number), "values": {}})
     client = parts.redis._client
 
     told = await told_to(api, boss)
 
-    assert await client.llen(RING) == MAX_SAMPLES
-    for key in (RING, f"{RING}:snapshot"):
+    assert await client.llen(RING) == MAX_POINTS
+    for key in (RING, f"{RING}:latest"):
         assert 0 < await client.ttl(key) <= HISTORY_SECONDS
     assert 0 < await client.pttl(f"{RING}:turn") <= 4_500
     assert len(told["times"]) == 1  # the others are of 1970
