@@ -130,14 +130,14 @@ _CHANGES = Row(
     ),
     graph(
         "Size of the database",
-        "Plan disk by the trend; docs/operations.md says what grows and what is kept.",
+        "Plan disk by the trend; docs/clock.md says what is kept how long.",
         lines={"bytes": highest(house("ostiary_database_bytes"))},
         unit="bytes",
         alerts=("DiskFillsIn4h",),
     ),
     graph(
         "Letters",
-        "What your mail provider will bill.",
+        "What your mail provider will bill. A jump: see Jobs and letters for the template.",
         lines={"{{outcome}}": signals.LETTERS_BY_OUTCOME},
         unit="ops",
         alerts=("LetterFailureRatioHigh",),

@@ -197,7 +197,7 @@ _POSTGRES = Row(
     ),
     graph(
         "Size by database",
-        "Plan disk by the trend.",
+        "Plan disk by the trend; docs/clock.md says what is kept how long.",
         lines={"{{datname}}": f"max by (datname) ({_postgres('pg_database_size_bytes')})"},
         unit="bytes",
         alerts=("DiskFillsIn4h",),
