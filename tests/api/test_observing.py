@@ -1,0 +1,178 @@
+"""What is written down of requests and statements: counted, slow ones told, nothing given away."""
+
+import asyncio
+import io
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+
+from api.parts import Parts
+from ops.logging import bound, set_up
+from ops.metrics import Metrics
+from ops.stack import Addresses
+from storage.database import Database
+from storage.roles.repository import LOCK_ADMINS
+from tests.conftest import MakeSettings, Serve
+from tests.factories import OPS_TOKEN, bearer, new_user, register
+from tests.people import admin
+
+KEY = LOCK_ADMINS.partition("(")[2].partition(")")[0]
+PRODUCTION = {
+    "environment": "production",
+    "public_url": "https://auth.example.com",
+    "smtp_url": "smtp://127.0.0.1:1",
+}
+
+Lines = list[dict[str, Any]]
+
+
+@contextmanager
+def written(make_settings: MakeSettings, **changes: str) -> Iterator[Lines]:
+    """Write logs into memory; give the lines when it is over."""
+    output, lines = io.StringIO(), Lines()
+    set_up(make_settings(log_format="json", **changes), process="test", output=output)
+    yield lines
+    set_up(make_settings(), process="test")
+    lines += [json.loads(line) for line in output.getvalue().splitlines()]
+
+
+def named(event: str, lines: Lines) -> Lines:
+    return [line for line in lines if line["event"] == event]
+
+
+async def test_a_slow_request_is_told_with_its_id_and_a_quick_one_is_not(
+    serve: Serve, make_settings: MakeSettings
+) -> None:
+    slow, usual = await serve(slow_request_ms="1"), await serve()
+
+    with written(make_settings) as lines:
+        async with slow.post("/api/v1/auth/register", json=new_user()) as answer:
+            request_id = answer.headers["X-Request-Id"]
+        await register(usual)
+
+    (told,) = named("slow request", lines)
+    assert (told["method"], told["route"]) == ("POST", "/api/v1/auth/register")
+    assert told["request_id"] == request_id
+    assert told["milliseconds"] >= 1
+    assert (told["level"], told["category"]) == ("warning", "application")
+    assert len(named("request", lines)) == 2
+
+
+async def test_no_request_is_slow_where_none_shall_be_and_no_stream_is(
+    serve: Serve, make_settings: MakeSettings, owner: Any
+) -> None:
+    never, api = await serve(slow_request_ms="0"), await serve(slow_request_ms="1")
+    boss = await admin(api, owner)
+
+    with written(make_settings) as lines:
+        await register(never)
+        async with api.get("/api/v1/audit/export?format=jsonl", headers=bearer(boss)) as answer:
+            assert answer.status == 200
+            await answer.read()
+
+    assert named("slow request", lines) == []
+
+
+@pytest.mark.parametrize(("patience", "told"), [(30, 1), (0, 0), (60_000, 0)])
+async def test_a_slow_statement_is_told_by_its_name_and_never_with_its_values(
+    make_settings: MakeSettings, addresses: Addresses, owner: Any, patience: int, told: int
+) -> None:
+    settings, metrics = make_settings(), Metrics()
+    database = await Database.open(
+        str(addresses.database_url),
+        keys=settings.keyring,
+        metrics=metrics,
+        name="test",
+        slow_query_ms=patience,
+    )
+    await owner.execute(f"SELECT pg_advisory_lock({KEY})")
+
+    with written(make_settings) as lines, bound(request_id="req_1"):
+        waiting = asyncio.create_task(_locked(database))
+        await asyncio.sleep(0.1)
+        await owner.execute(f"SELECT pg_advisory_unlock({KEY})")
+        await waiting
+    await database.close()
+
+    assert [line["operation"] for line in named("slow query", lines)] == [
+        "roles.lock_admins"
+    ] * told
+    for line in named("slow query", lines):
+        assert line["milliseconds"] >= 50
+        assert line["request_id"] == "req_1"
+        known = {"time", "level", "category", "process", "event", "request_id"}
+        assert set(line) == known | {"operation", "milliseconds"}
+    assert metrics.registry.get_sample_value("ostiary_slow_queries_total") == told
+
+
+async def _locked(database: Database) -> None:
+    async with database.transaction() as storage:
+        await storage.roles.lock_admins()
+
+
+async def test_an_access_line_says_who_asked_what_and_holds_no_query(
+    api: aiohttp.ClientSession, make_settings: MakeSettings
+) -> None:
+    who = await register(api)
+
+    with written(make_settings) as lines:
+        path = "/api/v1/auth/me?email=canary%40example.com"
+        async with api.get(path, headers=bearer(who) | {"X-Request-Id": "mine-1"}):
+            pass
+        async with api.get("/api/v1/canary%40example.com"):
+            pass
+
+    first, second = named("request", lines)
+    assert first["user"] == who["user"]["id"]
+    assert first["request_id"] == "mine-1"
+    assert (first["path"], first["route"]) == ("/api/v1/auth/me", "/api/v1/auth/me")
+    assert (first["status"], first["category"]) == (200, "access")
+    assert (second["status"], second["route"]) == (404, "unmatched")
+    assert "canary" not in json.dumps(lines)
+
+
+async def test_requests_are_active_while_they_are_answered_and_no_longer(
+    api: aiohttp.ClientSession, parts: Parts
+) -> None:
+    def active() -> float:
+        return parts.metrics.registry.get_sample_value("http_server_active_requests") or 0.0
+
+    asking = [asyncio.create_task(register(api)) for _ in range(3)]
+    seen = 0.0
+    while not all(task.done() for task in asking):
+        seen = max(seen, active())
+        await asyncio.sleep(0)
+
+    assert seen >= 1
+    assert active() == 0
+
+
+async def test_production_serves_no_metrics_where_people_come(
+    serve: Serve, make_settings: MakeSettings
+) -> None:
+    api = await serve(**PRODUCTION)
+
+    for path in ("/metrics", "/ops/metrics", "/api/v1/metrics", "/ops/prometheus/metrics"):
+        async with api.get(path, headers={"Authorization": f"Bearer {OPS_TOKEN}"}) as answer:
+            assert answer.status == 404, path
+    async with api.get("/ops/prometheus/targets") as answer:
+        assert answer.status == 401
+    assert make_settings(**PRODUCTION).metrics_host == "127.0.0.1"
+
+
+async def test_the_clocks_own_figures_are_those_of_the_database(
+    api: aiohttp.ClientSession, owner: Any, parts: Parts
+) -> None:
+    await admin(api, owner)
+    await register(api)
+
+    async with parts.database.reading() as storage:
+        administrators = await storage.roles.administrators()
+        size = await storage.statistics.database_bytes()
+
+    assert administrators == 1
+    assert size == await owner.fetchval("SELECT pg_database_size(current_database())")
