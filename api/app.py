@@ -54,6 +54,7 @@ from api.status.sign_in import pages as sign_in_pages
 from api.targets.handlers import make_routes
 from api.tasks.handlers import routes as task_routes
 from api.teams.handlers import routes as team_routes
+from api.traces import traced
 from api.users.handlers import routes as user_routes
 from api.watching import watching
 from ops.settings import Rate, SecurityProfile, Settings, VerifiedEmail
@@ -162,7 +163,10 @@ def _wrapped_application(parts: Parts) -> web.Application:
         proxies=proxies,
         headers=_headers(settings),
     )
-    app = web.Application(middlewares=[wrapper.middleware()], client_max_size=LARGE)
+    middlewares = [wrapper.middleware()]
+    if parts.tracer:  # outside of the other, whose lines carry the id of the trace then
+        middlewares.insert(0, traced(parts.tracer, base_url=settings.base_url))
+    app = web.Application(middlewares=middlewares, client_max_size=LARGE)
     app.on_response_prepare.append(wrapper.prepare)
     app.on_cleanup.append(proxies.close)
     return app

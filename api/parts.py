@@ -10,6 +10,7 @@ from ops.crypto import KeyRing
 from ops.metrics import Metrics
 from ops.settings import Settings
 from ops.start import until_reachable
+from ops.tracing import Tracer, tracing
 from storage.database import Database
 from storage.migrate import check_migrated
 from storage.redis import Redis
@@ -25,6 +26,8 @@ class Parts:
     database: Database
     redis: Redis
     hasher: Hasher
+    # None where nothing is traced.
+    tracer: Tracer | None = None
 
 
 @asynccontextmanager
@@ -49,6 +52,7 @@ async def open_parts(
         )
 
     async with AsyncExitStack() as stack:
+        tracer = stack.enter_context(tracing(settings, process=name))
         redis = Redis(settings.redis_url, metrics)
         stack.push_async_callback(redis.close)
         database = await until_reachable("PostgreSQL", open_database)
@@ -65,6 +69,7 @@ async def open_parts(
             database=database,
             redis=redis,
             hasher=hasher,
+            tracer=tracer,
         )
 
 

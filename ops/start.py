@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from ops.error_reports import report_errors
 from ops.errors import Unavailable
 from ops.logging import get_logger, set_up
 from ops.settings import Settings, SettingsInvalid, load
@@ -60,6 +61,7 @@ def run_process(default_name: str, serve: Callable[[Settings, str], int]) -> int
             f"LOG_DIR={settings.log_dir}: {error.strerror}; name a folder we may write\n"
         )
         return EX_CONFIG
+    report_errors(settings, process=name)
     for warning in settings.warnings:
         _log.warning(warning)
     try:

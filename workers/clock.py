@@ -24,6 +24,7 @@ from storage.statistics import ACTIVE
 from storage.tasks import TASKS, Task, latest_slot, next_slot
 from workers import tasks_command
 from workers.toolbox import Tools, open_tools
+from workers.traces import ticking
 
 _MEASURE_SECONDS = 5.0
 _STATES = ("pending", "handed_over", "dead")
@@ -57,12 +58,17 @@ class Clock:
 
     async def _promise(self, task: Task, now: datetime) -> None:
         slot, until = latest_slot(task.cron, now), next_slot(task.cron, now)
+        span = ticking(task, self._tools.tracer)
         async with self._tools.database.transaction() as storage:
-            taken = await storage.clock.promise(task.job, slot, until=until)
+            taken = await storage.clock.promise(
+                task.job, slot, until=until, trace_parent=span.place.header if span else None
+            )
         if taken is not Taken.NOT_YET:
             self._seen[task.name] = slot
         if taken is Taken.PROMISED:
             _log.info("periodic job promised", job=task.name, slot=slot.isoformat())
+            if span:  # what promised nothing is never ended, and so never seen
+                span.end()
 
     async def measure(self) -> None:
         """Set the gauges that belong to the whole service and not to one process."""

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import aiosmtplib
 
 from ops.settings import Settings
-from workers.outcomes import GivenUp, LeftMidway, ServerAway, one_line
+from workers.outcomes import GivenUp, LeftMidway, RefusedForNow, ServerAway, one_line
 
 # Arriving may take so long, handing over too: with the 15 seconds between two probes, letters leave
 # within a minute of their server's return, and a try ends before its job's time does.
@@ -167,7 +167,7 @@ def _verdict(error: aiosmtplib.SMTPResponseException, letter: EmailMessage) -> E
     if error.code in _REFUSED_FOR_GOOD:
         return GivenUp(said)
     if error.code in _REFUSED_FOR_NOW:
-        return RuntimeError(said)
+        return RefusedForNow(said)
     return LeftMidway(said)  # no answer of this protocol, or none that belongs here
 
 

@@ -9,6 +9,10 @@ class ServerAway(Exception):  # noqa: N818 - read as a sentence where it is rais
     """A server outside cannot be reached: not this job's fault, so its whole queue waits."""
 
 
+class RefusedForNow(RuntimeError):  # noqa: N818 - read as a sentence where it is raised
+    """A server outside refuses this job at the moment; it may take it later."""
+
+
 class LeftMidway(ServerAway):
     """The server fell silent in the middle of this very job, which may be what it stumbles over."""
 

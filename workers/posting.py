@@ -12,6 +12,7 @@ from workers.insist import insist
 from workers.letters import Letter
 from workers.outcomes import GivenUp
 from workers.toolbox import Tools
+from workers.traces import delivering
 
 # What anybody can cause who knows an address; each recipient gets so many in an hour.
 _ASKED_FOR = frozenset({"welcome", "verification", "reset", "confirm_change", "already_registered"})
@@ -101,7 +102,8 @@ async def notify(
 async def post(letter: Letter, promise: Promise, tools: Tools) -> None:
     """Hand a letter over and note what the other side said."""
     try:
-        answer = await tools.mailer.send(tools.letters.compose(letter))
+        with delivering(letter.template, tools.settings):
+            answer = await tools.mailer.send(tools.letters.compose(letter))
     except GivenUp as error:
         await _note(letter, LetterState.FAILED, str(error), tools)
         raise

@@ -5,6 +5,7 @@ Any number may run. A doorbell wakes it after a commit; looking every 250 ms is 
 
 import asyncio
 import sys
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
@@ -21,6 +22,7 @@ from storage.outbox import Due, Room, Unsettled
 from workers.broker import Broker
 from workers.lanes import lane
 from workers.toolbox import Tools, open_tools
+from workers.traces import note_hand_over
 
 # Of each lane at once.
 _BATCH = 500
@@ -88,6 +90,7 @@ class Relay:
         if min(self._rooms) < _BATCH and not await self._offer([]):
             return 0
         rooms = [Room(*each, room) for each, room in zip(_LANES, self._rooms, strict=True)]
+        since = time.time_ns()
         async with self._tools.database.reading() as storage:
             due = await storage.outbox.claim_due(_BATCH, rooms)
         if not due:
@@ -97,6 +100,8 @@ class Relay:
             async with self._tools.database.reading() as storage:
                 await storage.outbox.recall([promise.id for promise in due])
         self._tools.metrics.relayed.labels("handed_over" if took else "refused").inc(len(due))
+        if took:
+            note_hand_over(due, self._tools.tracer, since=since)
         return len(due) if took else 0
 
     async def _offer(self, due: Sequence[Due]) -> bool:

@@ -22,8 +22,9 @@ from storage.repositories import Storage
 from workers.actor import Work
 from workers.insist import insist
 from workers.merging import Merged
-from workers.outcomes import GivenUp, LeftMidway, ServerAway, one_line
+from workers.outcomes import GivenUp, LeftMidway, RefusedForNow, ServerAway, one_line
 from workers.toolbox import Tools
+from workers.traces import note_outcome, processing
 
 T = TypeVar("T")
 
@@ -50,6 +51,10 @@ class Timing:
 
 class LeaseLost(Exception):  # noqa: N818 - read as a sentence where it is caught
     """Another worker has the promise now; whatever we did, it will do again under the same id."""
+
+
+class WorkerVanished(Exception):  # noqa: N818 - read as a sentence where it is told
+    """Every worker that took the job was gone before it was done: perhaps killed by it."""
 
 
 class Interrupted(Exception):  # noqa: N818 - read as a sentence where it is caught
@@ -79,7 +84,8 @@ class Runner:
             promise = await self._claims.ask((promise_id, new_id()))
             if promise is None:
                 return
-            with bound(job=promise.name, job_id=str(promise.id), request_id=promise.request_id):
+            ids = bound(job=promise.name, job_id=str(promise.id), request_id=promise.request_id)
+            with ids, processing(promise, self._tools.tracer):
                 await self._observed(promise)
         except Unavailable as error:  # the message is lost, the promise is not: recall brings it
             _log.warning("database away, the promise will be recalled", reason=error.message)
@@ -108,6 +114,7 @@ class Runner:
         started = time.perf_counter()
         with metrics.jobs_in_progress.labels(promise.queue).track_inprogress():
             outcome = await self._outcome(promise)
+        note_outcome(outcome)
         seconds = time.perf_counter() - started
         metrics.job_seconds.labels(promise.queue, promise.name).observe(seconds)
         metrics.jobs.labels(promise.queue, promise.name, outcome).inc()
@@ -125,7 +132,8 @@ class Runner:
         if promise.name not in self._works:  # a release older than the promise, or a forged message
             return await self._put_back(promise, seconds=_UNKNOWN_JOB_SECONDS, error="no actor")
         if promise.crashes >= MAX_CRASHES:
-            return await self._bury(promise, f"its worker vanished {promise.crashes} times")
+            vanished = WorkerVanished(f"its worker vanished {promise.crashes} times")
+            return await self._bury(promise, str(vanished), cause=vanished)
         if promise.overtaken:
             return await self._put_back(promise)
         return await self._tried(promise)
@@ -195,13 +203,20 @@ class Runner:
 
     async def _failed(self, promise: Promise, error: Exception) -> str:
         kind, _ = self._works[promise.name]
+        # What a server outside said is in the reason, and no error of ours.
+        unexpected = None if isinstance(error, (RefusedForNow, ServerAway)) else error
         reason = f"{type(error).__name__}: {error}"
         if promise.attempts >= kind.max_attempts:
-            return await self._bury(promise, reason)
+            return await self._bury(promise, reason, cause=unexpected)
         doublings = min(promise.attempts - 1, 60)
         ceiling = min(kind.first_backoff * 2**doublings, kind.longest_backoff)
         seconds = random.uniform(ceiling / 2, ceiling)  # noqa: S311 - jitter
-        _log.warning("job failed, will be tried again", seconds=round(seconds, 1), exc_info=error)
+        _log.warning(
+            "job failed, will be tried again",
+            seconds=round(seconds, 1),
+            reason=one_line(reason, _ERROR_LENGTH),
+            exc_info=unexpected,
+        )
         self._tools.metrics.job_retries.labels(promise.queue, promise.name).inc()
         return await self._put_back(
             promise, outcome="retried", seconds=seconds, counted=True, error=reason
@@ -234,9 +249,9 @@ class Runner:
         )
         return outcome
 
-    async def _bury(self, promise: Promise, error: str) -> str:
+    async def _bury(self, promise: Promise, error: str, *, cause: Exception | None = None) -> str:
         reason = one_line(error, _ERROR_LENGTH)
-        _log.error("job given up", reason=reason)
+        _log.error("job given up", reason=reason, exc_info=cause)
         await self._write(lambda storage: storage.outbox.bury(promise, reason))
         return "dead"
 

@@ -8,6 +8,7 @@ from ops.crypto import KeyRing
 from ops.metrics import Metrics
 from ops.settings import Settings
 from ops.start import until_reachable
+from ops.tracing import Tracer, tracing
 from storage.database import Database
 from storage.migrate import check_migrated
 from storage.processes import Work
@@ -28,6 +29,8 @@ class Tools:
     redis: Redis
     mailer: Mailer
     letters: Letters
+    # None where nothing is traced.
+    tracer: Tracer | None = None
 
 
 @asynccontextmanager
@@ -57,6 +60,7 @@ async def open_tools(
         )
 
     async with AsyncExitStack() as stack:
+        tracer = stack.enter_context(tracing(settings, process=name))
         redis = Redis(settings.redis_url, metrics)
         stack.push_async_callback(redis.close)
         database = await until_reachable("PostgreSQL", open_database)
@@ -73,4 +77,5 @@ async def open_tools(
             redis=redis,
             mailer=make_mailer(settings),
             letters=Letters(settings),
+            tracer=tracer,
         )

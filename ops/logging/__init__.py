@@ -21,7 +21,7 @@ from ops.logging.outputs import Outputs, Render
 from ops.logging.render import json_line, text_line
 from ops.settings import Environment, LogFormat, Settings
 
-__all__ = ["Logger", "bound", "get_logger", "log_line", "set_up"]
+__all__ = ["Logger", "bound", "get_logger", "log_line", "set_up", "show_events_to"]
 
 Logger = FilteringBoundLogger
 
@@ -62,6 +62,13 @@ def set_up(settings: Settings, *, process: str, output: TextIO | None = None) ->
         cache_logger_on_first_use=False,
     )
     _bridge(level)
+
+
+def show_events_to(look: Callable[..., Any]) -> None:
+    """Show every event to `look` too (a structlog processor), its exception still being one."""
+    processors = list(structlog.get_config()["processors"])
+    processors.insert(processors.index(structlog.processors.format_exc_info), look)
+    structlog.configure(processors=processors)
 
 
 def _renderer(settings: Settings) -> Render:

@@ -9,7 +9,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 
-from tests.bench import instrumentation, ledger, lists, peers, pipeline, report
+from tests.bench import instrumentation, ledger, lists, peers, pipeline, report, traces
 
 # By the name that ROW takes: the title of its section and what measures it.
 _ROWS: dict[str, tuple[str, Callable[[argparse.Namespace], Awaitable[str]]]] = {
@@ -20,6 +20,7 @@ _ROWS: dict[str, tuple[str, Callable[[argparse.Namespace], Awaitable[str]]]] = {
     "memory": ("A worker's memory", pipeline.memory),
     "ledger": ("The audit ledger", ledger.ledger),
     "instrumentation": ("What seeing costs", instrumentation.instrumentation),
+    "traces": ("What traces cost", traces.traces),
 }
 
 

@@ -104,7 +104,10 @@ def test_the_user_apis_whole_environment_loads_in_development(tmp_path: Path) ->
     )
     assert (loaded.access_token_ttl, loaded.refresh_token_ttl) == (900, 604_800)
     assert (loaded.smtp_url, loaded.sentry_dsn) == ("", "")
-    assert [text.partition("=")[0] for text in loaded.warnings] == ["EMAIL_SERVICE_URL", "SENTRY_DSN"]
+    assert [text.partition("=")[0] for text in loaded.warnings] == [
+        "EMAIL_SERVICE_URL",
+        "SENTRY_DSN",
+    ]
 
 
 def test_the_user_apis_examples_are_all_refused_in_production(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from tests.workers.certificates import Certified, certify
 from tests.workers.moody import Fault, Moody, Stage, moody
 from workers.mailer import FolderMailer, SmtpMailer
-from workers.outcomes import GivenUp, LeftMidway, ServerAway
+from workers.outcomes import GivenUp, LeftMidway, RefusedForNow, ServerAway
 
 # Before MAIL no letter was named, so none can be to blame.
 ARRIVING = (Stage.GREETING, Stage.EHLO, Stage.STARTTLS, Stage.HANDSHAKE, Stage.AUTH)
@@ -84,7 +84,7 @@ async def test_whoever_falls_ill_over_a_letter_is_away_and_the_letter_suspect(
 @pytest.mark.parametrize(
     ("fault", "outcome"),
     [
-        (Fault.NOT_NOW, RuntimeError),
+        (Fault.NOT_NOW, RefusedForNow),
         (Fault.LEAVING, ServerAway),
         (Fault.NEVER, GivenUp),
     ],
