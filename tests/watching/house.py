@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import psutil
 
@@ -76,6 +77,12 @@ class House:
         """The folder of what watches."""
         return self.home / "watch"
 
+    @property
+    def superuser_url(self) -> str:
+        """Where PostgreSQL lets its administrator in."""
+        password = json.loads((self.home / "passwords.json").read_text())["postgres"]
+        return f"postgresql://postgres:{quote(password)}@/ostiary?host={self.home / 'sockets'}"
+
     def await_card(self) -> str:
         """Wait for the card and return what was printed."""
         wait_until(lambda: "  Stop " in self.text or self.process.poll() is not None, 60)
@@ -102,8 +109,8 @@ class House:
 
     def reload(self) -> None:
         """Let Prometheus and Alertmanager read their files again."""
-        for program in PROGRAMS[:2]:
-            os.kill(self.pid(self._path(program.files)), signal.SIGHUP)
+        for name in ("prometheus", "alertmanager"):
+            os.kill(self.pid_of(name), signal.SIGHUP)
 
     def secrets(self) -> set[str]:
         """Return what nobody may read in the list of processes."""
@@ -115,10 +122,11 @@ class House:
         """Return the environment that Grafana was started with."""
         return read_env_file(self.watch / "grafana" / "environment")
 
-    def _path(self, files: tuple[str, ...]) -> str:
-        return next(
-            str(path) for file in files if (path := self.output.parent / "bin" / file).exists()
-        )
+    def pid_of(self, name: str) -> int:
+        """Return the process of one of the programs that watch."""
+        files = next(one.files for one in PROGRAMS if one.name == name)
+        paths = (self.output.parent / "bin" / file for file in files)
+        return self.pid(next(str(path) for path in paths if path.exists()))
 
     def stop(self) -> int:
         """Press Ctrl-C; return the exit code."""

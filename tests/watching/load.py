@@ -85,9 +85,14 @@ class Load:
             headers={"X-Forwarded-For": address},
         )
 
-    async def administer(self, path: str, body: Any) -> None:
+    async def administer(self, path: str, body: Any, *, method: str = "POST") -> None:
         """Do something as the administrator; it has to succeed."""
-        assert await self._data("POST", path, body=body, headers=bearer(self._admin)), path
+        assert await self._data(method, path, body=body, headers=bearer(self._admin)), path
+
+    @property
+    def person_id(self) -> str:
+        """Who does things."""
+        return str(self._person["user"]["id"])
 
     @property
     def _email(self) -> str:

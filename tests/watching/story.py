@@ -16,7 +16,7 @@ from grafana.generate import expressions
 from ops.logging import get_logger
 from tests.factories import free_socket
 from tests.ops.stacks import is_gone, wait_until
-from tests.watching.faults import AT_ONCE, THEN, Fault, Scene, Told, drill
+from tests.watching.drill import Fault, Scene, Told, drill
 from tests.watching.house import House, watched
 from tests.watching.load import Load
 from tests.watching.pace import hurry
@@ -33,6 +33,8 @@ _BUSY = {
 
 # One process of each type, three exporters.
 _TARGETS = 9
+
+Accidents = tuple[tuple[Fault, ...], ...]
 
 _log = get_logger()
 
@@ -61,8 +63,8 @@ class Story:
     last_words: str = ""
 
 
-async def lived(*further: Fault) -> Story:
-    """Live through it, further faults one after the other at the end."""
+async def lived(accidents: Accidents) -> Story:
+    """Live through it; those of one tuple happen at once."""
     with watched() as house:
         story = Story(house.await_card())
         async with (
@@ -76,7 +78,7 @@ async def lived(*further: Fault) -> Story:
                 Prometheus(other, house.address("Prometheus")),
                 Alertmanager(other, house.address("Alerts")),
             )
-            await _seen(scene, story, sink, further)
+            await _seen(scene, story, sink, accidents)
         processes = house.tree()
         story.code = house.stop()
         story.last_words = house.text[-2_000:]
@@ -84,7 +86,7 @@ async def lived(*further: Fault) -> Story:
     return story
 
 
-async def _seen(scene: Scene, story: Story, sink: str, further: tuple[Fault, ...]) -> None:
+async def _seen(scene: Scene, story: Story, sink: str, accidents: Accidents) -> None:
     since = time.time()
     hurry(scene.house.watch, sink)
     scene.house.reload()
@@ -93,7 +95,7 @@ async def _seen(scene: Scene, story: Story, sink: str, further: tuple[Fault, ...
     try:
         await _all_up(scene, story)
         await scene.prometheus.until(lambda firing: firing <= _IN_CALM | _BUSY, 60)
-        for faults in (AT_ONCE, THEN, *((fault,) for fault in further)):
+        for faults in accidents:
             for told in await drill(scene, *faults):
                 story.told.append(told)
                 _log.info("alert", name=told.alert, fired=told.fired, resolved=told.resolved)
