@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import pytest
 
-from ops.logging import _Bridge, bound, get_logger, set_up
+from ops.logging import _Bridge, bound, get_logger, log_line, set_up
 from ops.logging.files import Files
 from ops.settings import load
 from storage.tokens import TokenKind
@@ -140,6 +140,7 @@ def test_what_json_does_not_know_costs_no_line(log: Log) -> None:
 def test_no_secret_leaves_by_its_shape(log: Log, held: str) -> None:
     get_logger().info(held)
     get_logger().info("fact", fact=held, nested={"a": [{"b": held}], held: 1})
+    log_line(held, category="access", level="info", fact=held, path=held, nested=[held])
     logging.getLogger("library").error("said %s", held)
     with bound(fact=held):
         get_logger().info("bound")
