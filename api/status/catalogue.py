@@ -187,7 +187,7 @@ GROUPS: Mapping[str, tuple[Plan, ...]] = {
         Plan(
             name="verified",
             title="Last verification",
-            about="Since the ledger was last verified; a dash until a running process has done so.",
+            about="Since the ledger was last verified, or since that was first due.",
             unit="seconds",
             lines={"age": measures.since_verified},
             limit=Limit(look=30 * _HOUR, runbook="ClockTaskMissed"),

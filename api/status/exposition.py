@@ -45,6 +45,11 @@ def _latency(found: Labels) -> tuple[str, ...]:
     return (f"latency {found.get('le', '')}",)
 
 
+def _verified(found: Labels) -> tuple[str, ...]:
+    """Of all periodic tasks the one whose last success outlives the worker that had it."""
+    return ("verified_by_clock_at",) if found.get("task") == "audit.verify" else ()
+
+
 def _is_counted(found: Labels) -> bool:
     """Say whether it is a request of the service levels (docs/alerts.md)."""
     return not found.get("http_route", "").startswith(("/health", "/ops"))
@@ -69,6 +74,7 @@ _SERIES: Mapping[str, Callable[[Labels], tuple[str, ...]]] = {
     "ostiary_audit_seal_lag_seconds": _of("seal_lag"),
     "ostiary_audit_unsealed_events": _of("unsealed"),
     "ostiary_audit_verified_timestamp_seconds": _of("verified_at"),
+    "ostiary_clock_last_success_timestamp_seconds": _verified,
     "ostiary_audit_chain_valid": _of("chain_valid"),
     "event_loop_lag_seconds": _of("loop_lag"),
     "process_cpu_seconds_total": _of("cpu"),

@@ -93,9 +93,9 @@ def in_use(minute: Sample) -> float | None:
 
 
 def since_verified(minute: Sample) -> float | None:
-    """Measure the seconds since a process that still runs verified the ledger."""
-    verified = minute.gauges.get("verified_at", 0.0)
-    return max(minute.at - verified, 0.0) if verified else None
+    """Measure the seconds since the ledger was verified, or since that was first due."""
+    times = [minute.gauges.get(name, 0.0) for name in ("verified_at", "verified_by_clock_at")]
+    return max(minute.at - max(times), 0.0) if any(times) else None
 
 
 def guesses(minute: Sample) -> float | None:

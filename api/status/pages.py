@@ -51,11 +51,15 @@ def for_administrators(handler: Handler) -> Handler:
         door = request.app[DOOR]
         try:
             visitor = await door.visitor(request)
-            if visitor is None:
-                return see_other(SIGN_IN_PATH)
-            response = await handler(request)
         except Problem as problem:
             return failed(request, problem)
+        if visitor is None:
+            return see_other(SIGN_IN_PATH)
+        try:
+            response = await handler(request)
+        except Problem as problem:
+            response = failed(request, problem)
+        # Whatever the answer is: the tokens before these will soon be taken for stolen ones.
         if visitor.renewed:
             door.cookies.hand_over(response, visitor.renewed)
         return response

@@ -1,5 +1,6 @@
 """The numbers of the status page: what processes counted, over restarts, gaps and accidents."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -212,6 +213,26 @@ async def test_whatever_is_over_its_limit_is_told_with_its_runbook(
     texts = [item["text"] for item in told["findings"]]
     assert "Server errors: 10 %." in texts
     assert "Oldest job: 90 s." in texts
+
+
+async def test_the_last_verification_is_that_of_a_worker_or_what_the_clock_remembers(
+    api: aiohttp.ClientSession, boss: Person, house: House
+) -> None:
+    processes = await house.whole()
+    clock, work = processes["clock"], processes["work"]
+    before = now(await told_to(api, boss), "verified")
+
+    clock.clock_success.labels("audit.verify").set(time.time() - 7_200)
+    clock.clock_success.labels("audit.seal").set(time.time() - 5)
+    await house.pass_turn()
+    remembered = now(await told_to(api, boss), "verified")
+    work.audit_verified.set(time.time() - 60)
+    await house.pass_turn()
+    seen = now(await told_to(api, boss), "verified")
+
+    assert before == {"age": None}
+    assert remembered["age"] == pytest.approx(7_200, abs=10)
+    assert seen["age"] == pytest.approx(60, abs=10)
 
 
 async def test_without_a_clock_its_gauges_are_unknown_and_not_well(

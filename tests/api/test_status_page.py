@@ -152,6 +152,18 @@ async def test_after_the_access_token_the_session_goes_on_with_the_next_pair(
     assert (await browser.ask("GET", STATUS))[0] == 200
 
 
+async def test_the_next_pair_comes_with_whatever_is_answered(
+    browser: Browser, boss: Person
+) -> None:
+    await browser.sign_in(boss)
+    del browser.jar["ostiary_page_access"]
+
+    status, _, _ = await browser.ask("GET", "/ops/runbooks/Nothing")
+
+    assert status == 404
+    assert set(browser.given) == TOKENS
+
+
 async def test_an_ancestor_of_the_refresh_token_ends_the_session(
     browser: Browser, boss: Person, owner: Any
 ) -> None:
