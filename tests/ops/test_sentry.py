@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from ops.version import VERSION
 from tests.conftest import MakeSettings
 from tests.factories import PASSWORD, bearer, free_port, new_user, register
 from tests.ops.collector import Collector, collecting
+from tests.ops.stacks import ROOT
 from tests.own_database import OwnDatabase, own_database
 from tests.workers.processes import Running, Start, eventually, starting
 
@@ -174,6 +176,44 @@ async def test_what_ends_a_relay_or_a_clock_is_told_before_it_ends(
     events = [event for event in collector.events if event["server_name"] == f"{name}-doomed"]
     assert events
     assert not events[-1]["exception"]["values"][-1]["mechanism"]["handled"]
+
+
+_LOGGING = """
+from ops.error_reports import report_errors
+from ops.errors import Unavailable
+from ops.logging import get_logger, set_up
+from ops.settings import load
+settings = load(strict=False)
+set_up(settings, process="logging")
+report_errors(settings, process="logging")
+log = get_logger()
+def tell(error, logger=None):
+    try:
+        raise error
+    except Exception:
+        log.exception("told", logger=logger, request_id="req_1")
+tell(Unavailable("a Problem"))
+tell(ValueError("of a sender"), logger="opentelemetry.exporter")
+log.error("no exception")
+log.warning("one that is handed over", exc_info=LookupError("handed over"))
+for number in range(70):
+    tell(ValueError(f"number {number}"))
+"""
+
+
+async def test_lines_with_an_exception_are_told_unless_it_is_a_problem_and_not_too_many(
+    collector: Collector, tmp_path: Path
+) -> None:
+    environ = {"SENTRY_DSN": collector.dsn, "PYTHONPATH": str(ROOT), "LOG_FORMAT": "json"}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _LOGGING, env=environ, cwd=tmp_path, stdout=asyncio.subprocess.DEVNULL
+    )
+    assert await process.wait() == 0
+
+    told = [event for event in collector.events if event["server_name"] == "logging"]
+    values = [event["exception"]["values"][-1]["value"] for event in told]
+    assert values == ["handed over", *(f"number {number}" for number in range(59))]
+    assert told[-1]["tags"] == {"event": "told", "request_id": "req_1"}
 
 
 def _event(kind: str, value: str) -> dict[str, Any]:
