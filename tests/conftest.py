@@ -39,7 +39,7 @@ WHERE nspname = 'public' AND relkind IN ('r', 'p') AND NOT relispartition
 # Begun last, they would keep everybody waiting at the end (`--no-loadscope-reorder`).
 _SLOW = (
     "tests/fuzz", "tests/ops", "tests/chaos", "tests/workers/test_many.py", "tests/browser",
-    "tests/timing", "tests/api/test_serving.py", "tests/storage/test_seed.py",
+    "tests/timing", "tests/api/test_serving.py", "tests/storage/test_seed.py", "tests/watching",
 )  # fmt: skip
 
 # Nobody has one any more by then.

@@ -81,6 +81,7 @@ def _grafana_settings(around: Surroundings) -> dict[str, str]:
         "GF_PATHS_LOGS": str(around.folder / "grafana" / "log"),
         "GF_PATHS_PROVISIONING": str(around.folder / PROVISIONING),
         "OSTIARY_DASHBOARDS": str(GRAFANA / "dashboards"),
+        "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": str(GRAFANA / "dashboards" / "overview.json"),
         # Whoever reaches this port may look; nobody knows a password to do more.
         "GF_AUTH_ANONYMOUS_ENABLED": "true",
         "GF_AUTH_ANONYMOUS_ORG_ROLE": "Viewer",

@@ -136,6 +136,21 @@ def test_no_secret_is_readable_by_others_or_stands_in_a_command_line(
     assert [name for name, word in known.items() if word.encode() in lines] == []
 
 
+def test_who_watches_sees_statistics_and_nobody_s_rows(running: tuple[Stack, Addresses]) -> None:
+    stack, at = running
+    ask(at.migration_database_url, "CREATE TABLE told AS SELECT 'a secret' AS word")
+
+    url = stack.monitor_url()
+
+    assert stack.monitor_url() == url
+    assert ask(url, "SELECT count(*) FROM pg_stat_activity WHERE query = ''") is not None
+    assert ask(url, "SELECT setting FROM pg_settings WHERE name = 'data_directory'")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        ask(url, "SELECT word FROM told")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        ask(url, "CREATE TABLE mine ()")
+
+
 def test_starting_twice_in_one_home_names_who_runs_it(running: tuple[Stack, Addresses]) -> None:
     stack = running[0]
     assert stack.data is not None

@@ -7,6 +7,7 @@ from typing import Any
 
 import aiohttp
 
+from tests.chaos.pair import elsewhere
 from tests.factories import PASSWORD, bearer, new_user
 from tests.watching.house import ADMIN
 
@@ -64,8 +65,8 @@ class Load:
         self._person = told or self._person
 
     async def sign_in(self) -> None:
-        """Sign in with the right password."""
-        await self._data("POST", f"{_AUTH}/login", body=_credentials(self._email))
+        """Sign in with the right password, from where nobody called yet."""
+        await self._sign_in_elsewhere(self._email)
 
     async def reuse_a_token(self) -> None:
         """Refresh twice, then present the first token again, as a thief does who comes late."""
@@ -77,13 +78,7 @@ class Load:
 
     async def guess(self, number: int) -> None:
         """Try a password at an account nobody tried, from an address nobody called from."""
-        address = f"198.18.{number // 250}.{number % 250 + 1}"
-        await self._data(
-            "POST",
-            f"{_AUTH}/login",
-            body=_credentials(f"nobody{number}@example.com"),
-            headers={"X-Forwarded-For": address},
-        )
+        await self._sign_in_elsewhere(f"nobody{number}@example.com")
 
     async def administer(self, path: str, body: Any, *, method: str = "POST") -> None:
         """Do something as the administrator; it has to succeed."""
@@ -97,6 +92,10 @@ class Load:
     @property
     def _email(self) -> str:
         return str(self._person["user"]["email"])
+
+    async def _sign_in_elsewhere(self, email: str) -> None:
+        headers = {"X-Forwarded-For": elsewhere()}
+        await self._data("POST", f"{_AUTH}/login", body=_credentials(email), headers=headers)
 
     async def _look(self) -> None:
         await self._data("GET", f"{_AUTH}/me", headers=bearer(self._person))

@@ -34,7 +34,7 @@ def hurry(folder: Path, sink: str) -> None:
     rules.mkdir(exist_ok=True)
     for path in (PROMETHEUS / "rules").glob("*.yml"):
         text = _FOR.sub(_waiting, hurried(path.read_text(encoding="utf-8")))
-        (rules / path.name).write_text(text.replace(f"{_AGE}300", f"{_AGE}5"), encoding="utf-8")
+        (rules / path.name).write_text(text.replace(f"{_AGE}300", f"{_AGE}2"), encoding="utf-8")
 
     _rewrite(folder / "prometheus.yml", lambda it: _hurry_prometheus(it, rules))
     _rewrite(folder / "alertmanager.yml", lambda it: _tell(it, sink))

@@ -69,10 +69,11 @@ class Alertmanager:
         self._url = url
 
     async def inhibited(self) -> set[str]:
-        """Return the names of the alerts that it keeps to itself because of another one."""
+        """Return the names of the alerts that it keeps to itself because of others, all of them."""
         async with self._client.get(f"{self._url}/api/v2/alerts") as answer:
             alerts = await answer.json()
-        return {item["labels"]["alertname"] for item in alerts if item["status"]["inhibitedBy"]}
+        passed_on = {_alert(item) for item in alerts if not item["status"]["inhibitedBy"]}
+        return {_alert(item) for item in alerts} - passed_on
 
 
 def selectors(expression: str) -> set[str]:
@@ -87,6 +88,10 @@ def _walk(node: Any) -> Iterable[str]:
     for child in (*(getattr(node, part, None) for part in _PARTS), *getattr(node, "args", ())):
         if child is not None:
             yield from _walk(child)
+
+
+def _alert(item: dict[str, Any]) -> str:
+    return str(item["labels"]["alertname"])
 
 
 def _name(labels: dict[str, str]) -> str:

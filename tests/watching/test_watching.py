@@ -116,7 +116,8 @@ def test_the_exporter_s_role_sees_statistics_and_nobody_s_rows(story: Story) -> 
 def test_a_grafana_is_given_our_dashboards_and_shows_them_to_whoever_reaches_it(
     story: Story,
 ) -> None:
-    assert Path(story.grafana["OSTIARY_DASHBOARDS"], "overview.json").exists()
+    assert Path(story.grafana["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]).exists()
+    assert Path(story.grafana["OSTIARY_DASHBOARDS"], "business.json").exists()
     assert story.grafana["GF_SERVER_HTTP_ADDR"] == "127.0.0.1"
     assert story.grafana["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
     assert len(story.grafana["GF_SECURITY_ADMIN_PASSWORD"]) > 20
@@ -144,6 +145,20 @@ def test_what_is_not_installed_is_told_with_the_package_that_brings_it(
         "prometheus-redis-exporter", "prometheus-node-exporter",
     ):  # fmt: skip
         assert any(line.endswith(f": apt install {package}") for line in said), package
+
+
+def test_an_exporter_without_a_role_in_a_postgresql_of_one_s_own_is_told_of(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    (tmp_path / "postgres_exporter").touch(mode=0o755)
+    around = Surroundings(
+        folder=tmp_path, settings=make_settings(), paths=installed(str(tmp_path)), ports={},
+        postgres_url="", redis_url="",
+    )  # fmt: skip
+
+    (said,) = [value for _, value in rows(around) if value.startswith("postgres-exporter")]
+
+    assert "DATA_SOURCE_NAME" in said
 
 
 def test_in_a_hurry_only_durations_are_shorter() -> None:
