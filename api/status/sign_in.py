@@ -66,7 +66,7 @@ async def submit_sign_out(request: web.Request) -> web.Response:
 def see_other(path: str) -> web.Response:
     """Return the answer that sends a browser to another page of ours."""
     headers = {hdrs.LOCATION: path}
-    return web.Response(status=HTTPStatus.SEE_OTHER, headers=headers)
+    return web.Response(status=HTTPStatus.SEE_OTHER, headers=headers, text=f"See {path}")
 
 
 def _form(

@@ -35,14 +35,14 @@ async def boss(api: aiohttp.ClientSession, owner: Any) -> Person:
 async def test_strangers_are_sent_to_the_form_and_see_nothing(browser: Browser, path: str) -> None:
     status, text, headers = await browser.ask("GET", path)
 
-    assert (status, headers["Location"], text) == (303, SIGN_IN, "")
+    assert (status, headers["Location"], text) == (303, SIGN_IN, f"See {SIGN_IN}")
 
 
 async def test_an_administrator_signs_in_and_sees_the_page(browser: Browser, boss: Person) -> None:
     status, text, headers = await browser.sign_in(boss)
     given = browser.given
 
-    assert (status, headers["Location"], text) == (303, STATUS, "")
+    assert (status, headers["Location"], text) == (303, STATUS, f"See {STATUS}")
     assert set(given) == {*TOKENS, "ostiary_page_device"}
     for morsel in given.values():
         assert morsel["httponly"]
