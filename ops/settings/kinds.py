@@ -161,9 +161,9 @@ def pairs(value: str) -> tuple[tuple[str, str], ...]:
 
 
 def _named_value(item: str) -> tuple[str, str]:
-    name, _, value = (part.strip() for part in item.partition("="))
+    name, sign, value = (part.strip() for part in item.partition("="))
     text = unquote(value)
-    if not _PAIR_NAME.fullmatch(name) or _CONTROL.search(text):
+    if not sign or not _PAIR_NAME.fullmatch(name) or _CONTROL.search(text):
         raise ValueError("write name=value, comma separated")
     return name, text
 
