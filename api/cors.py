@@ -7,7 +7,7 @@ from aiohttp import hdrs, web
 _METHODS = "GET, POST, PUT, PATCH, DELETE"
 _HEADERS = (
     "Authorization, Content-Type, Accept, Idempotency-Key, If-Match, If-None-Match,"
-    " X-Request-Id, X-Auth-Transport, X-Device-Token, X-No-Compression"
+    " X-Request-Id, X-Auth-Transport, X-Device-Token, X-No-Compression, traceparent, tracestate"
 )
 _EXPOSED = (
     "X-Request-Id, ETag, Location, Retry-After, RateLimit, RateLimit-Policy, Deprecation, Sunset,"

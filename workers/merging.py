@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -26,7 +27,8 @@ class Merged(Generic[K, V]):
         answer: asyncio.Future[V] = asyncio.get_running_loop().create_future()
         self._asked.append((what, answer))
         if self._working is None:
-            self._working = asyncio.create_task(self._work())
+            # A batch is of many: who asked first must not have it all in their trace and lines.
+            self._working = asyncio.create_task(self._work(), context=Context())
         return await answer
 
     async def _work(self) -> None:

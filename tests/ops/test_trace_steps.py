@@ -14,7 +14,7 @@ from ops.tracing import Kind
 from storage.jobs import Job
 from storage.outbox import Promise
 from storage.tasks import TASKS
-from tests.conftest import MakeSettings, _serving
+from tests.conftest import MakeSettings, Serve, _serving
 from tests.factories import bearer, register
 from tests.ops.memory import Memory, facts, header, parent
 from tests.workers.conftest import Put
@@ -133,6 +133,18 @@ async def test_a_promise_carries_the_step_that_made_it_and_statements_are_only_n
         assert parent(span) in {header(request), header(create)}
 
 
+async def test_pages_of_other_origins_may_send_their_trace(serve: Serve) -> None:
+    client = await serve(allowed_origins="https://app.example.com")
+    asked = {
+        "Origin": "https://app.example.com",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "traceparent",
+    }
+
+    async with client.options("/api/v1/auth/login", headers=asked) as answer:
+        assert "traceparent" in answer.headers["Access-Control-Allow-Headers"].split(", ")
+
+
 async def test_what_is_not_sampled_leaves_no_span_and_a_promise_without_a_trace(
     parts: Parts, clean: None, owner: Any
 ) -> None:
@@ -171,6 +183,7 @@ async def test_a_job_retried_goes_on_with_its_trace_and_is_linked_to_what_promis
     assert [facts(each)["ostiary.outcome"] for each in (first, second)] == ["retried", "done"]
     assert [each.status.status_code.name for each in (first, second)] == ["ERROR", "UNSET"]
     assert facts(first)["error.type"] == "retried"
+    assert "outbox.settle" not in {each.name for each in memory.all}  # it is for many at once
     assert first.events == ()
     assert first.status.description is None
 
