@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import promql_parser
 import pytest
 import yaml  # type: ignore[import-untyped]  # only tests read YAML
@@ -33,6 +34,7 @@ _FROM_SCRAPE = {"job", "instance", "process", "process_type", "le"}
 _WATCHDOG = "Watchdog"
 _ROW = re.compile(r"^\| \[(\w+)\]\(runbooks/(\w+)\.md\) \| (\w+) \| .+ \| (\w+) \|$", re.MULTILINE)
 _COMMAND = re.compile(r"`python -m ([\w.]+)((?: [a-z]+\b(?![:/.]))*)")
+_STATEMENT = re.compile(r"`(SELECT\b[^`]*;)`")
 _LINK = re.compile(r"\]\(([\w./-]+\.md)")
 
 _needs_promtool = pytest.mark.skipif(
@@ -178,6 +180,15 @@ def test_runbooks_name_pages_and_commands_that_exist() -> None:
         for module, words in _COMMAND.findall(text):
             for word in set(words.split()) - set(queues()):
                 assert f'"{word}"' in _sources(module), f"{path.name}: {module} {word}"
+
+
+async def test_what_runbooks_ask_postgresql_can_be_asked(owner: Any) -> None:
+    for path in (ROOT / "docs" / "runbooks").glob("*.md"):
+        for statement in _STATEMENT.findall(path.read_text(encoding="utf-8")):
+            try:
+                await owner.prepare(statement.replace("(PID)", "(1)"))
+            except asyncpg.PostgresError as error:
+                pytest.fail(f"{path.name}: {error}: {statement}")
 
 
 def _sources(module: str) -> str:
