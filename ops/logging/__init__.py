@@ -17,7 +17,7 @@ from ops.logging.context import bound, merge
 from ops.logging.direct import log_line
 from ops.logging.files import Files
 from ops.logging.levels import LEVELS
-from ops.logging.outputs import Outputs, Render
+from ops.logging.outputs import LineOf, Outputs
 from ops.logging.render import json_line, text_line
 from ops.settings import Environment, LogFormat, Settings
 
@@ -41,11 +41,14 @@ def set_up(settings: Settings, *, process: str, output: TextIO | None = None) ->
 
     `process` names it in each line and in its files, such as `web.1`.
     """
-    level, render = LEVELS[settings.log_level], _renderer(settings)
+    level = LEVELS[settings.log_level]
     before = structlog.get_config()["logger_factory"]
     if isinstance(before, Outputs):
         before.close()
     files = Files(settings.log_dir, process) if settings.log_dir else None
+    outputs = Outputs(
+        output or sys.stdout, files, process=process, level=level, line_of=_line_of(settings)
+    )
     structlog.configure(
         processors=[
             merge,
@@ -53,12 +56,10 @@ def set_up(settings: Settings, *, process: str, output: TextIO | None = None) ->
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
             structlog.processors.format_exc_info,
             _of_process(process),
-            render,
+            outputs.render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=Outputs(
-            output or sys.stdout, files, process=process, level=level, render=render
-        ),
+        logger_factory=outputs,
         cache_logger_on_first_use=False,
     )
     _bridge(level)
@@ -71,7 +72,7 @@ def show_events_to(look: Callable[..., Any]) -> None:
     structlog.configure(processors=processors)
 
 
-def _renderer(settings: Settings) -> Render:
+def _line_of(settings: Settings) -> LineOf:
     wanted = settings.log_format
     if wanted is LogFormat.AUTO:
         in_development = settings.environment is Environment.DEVELOPMENT

@@ -33,6 +33,11 @@ def bound(**facts: Any) -> _Bound:
     return _Bound(facts)
 
 
+def facts_bound() -> Mapping[str, Any]:
+    """Return what is bound here and now."""
+    return _FACTS.get()
+
+
 def merge(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Add what is bound to an event, which wins where both speak (a structlog processor)."""
     for name, value in _FACTS.get().items():

@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from ops.logging.context import merge
+from ops.logging.context import facts_bound
 from ops.logging.levels import LEVELS
 from ops.logging.outputs import Outputs
 
@@ -23,10 +23,10 @@ def log_line(event: str, *, category: str, level: str, **facts: Any) -> None:
         "category": category,
         "process": outputs.process,
         "event": event,
+        **facts_bound(),
         **facts,
     }
-    (text,), where = outputs.render(None, level, merge(None, level, line))
-    outputs.writer.write(text, **where)
+    outputs.writer.write(outputs.line_of(line), category=category, level=level)
 
 
 def _now() -> str:

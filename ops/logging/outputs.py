@@ -1,29 +1,36 @@
 """Where finished lines go: the output of the process, and rotated files where there is a folder."""
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, TextIO
 
 from ops.logging.files import Files
 
-# Takes an event, gives its line and where that belongs (`ops/logging/render.py`).
-Render = Callable[[object, str, MutableMapping[str, Any]], tuple[tuple[str], dict[str, str]]]
+# Makes the finished line of an event (`ops/logging/render.py`).
+LineOf = Callable[[Mapping[str, Any]], str]
 
 
 class Outputs:
     """Makes the one writer that every logger of the process shares."""
 
     def __init__(
-        self, output: TextIO, files: Files | None, *, process: str, level: int, render: Render
+        self, output: TextIO, files: Files | None, *, process: str, level: int, line_of: LineOf
     ) -> None:
         self.process = process
         self.level = level
-        self.render = render
+        self.line_of = line_of
         self.writer = Writer(output, files)
         self._files = files
 
     def __call__(self, *_: object) -> "Writer":
         """Return the writer, whoever asks (a structlog logger factory)."""
         return self.writer
+
+    def render(
+        self, _: object, __: str, event: MutableMapping[str, Any]
+    ) -> tuple[tuple[str], dict[str, str]]:
+        """Return what the writer is called with (the last of structlog's processors)."""
+        where = {"category": str(event.get("category")), "level": str(event.get("level"))}
+        return (self.line_of(event),), where
 
     def close(self) -> None:
         """Close the files; whoever still holds the writer opens them again."""

@@ -1,7 +1,7 @@
 """Finished lines: JSON or text, one line an event, masked before they are written."""
 
 import re
-from collections.abc import MutableMapping
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -15,21 +15,17 @@ _CONTROL = re.compile(
 _FIRST = ("time", "level", "category", "process", "event")
 
 
-def json_line(
-    _: object, __: str, event: MutableMapping[str, Any]
-) -> tuple[tuple[str], dict[str, str]]:
+def json_line(event: Mapping[str, Any]) -> str:
     """Return one JSON object in one line."""
     facts = _facts(event)
     if next(iter(facts)) != _FIRST[0]:
         facts = {**{key: facts[key] for key in _FIRST if key in facts}, **facts}
     line = orjson.dumps(facts).decode()
     # What is below a space, it has written as an escape already.
-    return _finished(line if line.isascii() and "\x7f" not in line else _encoded(line), event)
+    return line if line.isascii() and "\x7f" not in line else _encoded(line)
 
 
-def text_line(
-    _: object, __: str, event: MutableMapping[str, Any]
-) -> tuple[tuple[str], dict[str, str]]:
+def text_line(event: Mapping[str, Any]) -> str:
     """Return one line for people: time, level, what happened, then name=value pairs.
 
     A traceback follows in lines of its own, indented, so that none can pass for an event.
@@ -39,15 +35,10 @@ def text_line(
     trace = str(facts.pop("exception", ""))
     pairs = " ".join(f"{key}={value}" for key, value in facts.items() if key not in _FIRST)
     head = f"{clock} {facts.get('level', ''):7} {facts.get('event', '')}  {pairs}".rstrip()
-    return _finished("\n    ".join(_encoded(line) for line in [head, *trace.splitlines()]), event)
+    return "\n    ".join(_encoded(line) for line in [head, *trace.splitlines()])
 
 
-def _finished(line: str, event: MutableMapping[str, Any]) -> tuple[tuple[str], dict[str, str]]:
-    where = {"category": str(event.get("category")), "level": str(event.get("level"))}
-    return (line,), where
-
-
-def _facts(event: MutableMapping[str, Any]) -> dict[str, Any]:
+def _facts(event: Mapping[str, Any]) -> dict[str, Any]:
     facts = shown(event)
     if "exception" in event:
         facts["exception"] = masked_trace(str(event["exception"]))
