@@ -126,16 +126,17 @@ async def _connected(url: str) -> AsyncIterator[asyncpg.Connection]:
 
 FURTHER = (
     (
-        Fault(a_process_dies, ("TargetDown",)),
         Fault(old_tokens_are_presented, ("RefreshTokenReuse",)),
         Fault(there_is_a_new_administrator, ("AdminCreated",)),
         Fault(the_ledger_is_touched, ("AuditChainBroken",)),
+        Fault(a_process_dies, ("TargetDown",)),
     ),
     (
         Fault(transactions_lock_each_other_out, ("Deadlocks",)),
         Fault(connections_are_used_up, ("PostgresConnectionsHigh",)),
     ),
-    (Fault(relay_and_sealer_hang, ("TargetDown",), follow=("OutboxStalled", "AuditLagHigh")),),
+    # Who hangs is off the list of targets after a minute, so TargetDown holds back nothing then.
+    (Fault(relay_and_sealer_hang, ("TargetDown", "OutboxStalled", "AuditLagHigh")),),
     (
         Fault(redis_is_gone, ("RedisDown",), follow=("RedisErrors",)),
         Fault(an_exporter_hangs, ("TargetDown",)),
