@@ -15,8 +15,7 @@ from storage.redis import Redis
 HISTORY_SECONDS = 900
 MAX_POINTS = 180
 
-# The number is that of the form: while a release replaces another, neither reads the other's.
-_KEY = "ostiary:status:1"
+_KEY = "ostiary:status"
 # A little less than the page's own pace, which would miss every other turn otherwise.
 _TURN_MILLISECONDS = 4_500
 
@@ -44,7 +43,7 @@ class Kept:
     now: float
     is_our_turn: bool
     # What the next measurement goes on from; None before the first one.
-    latest: Mapping[str, Any] | None
+    latest: Any
     points: Sequence[Mapping[str, Any]]
 
 

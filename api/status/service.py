@@ -23,6 +23,9 @@ from storage.processes import alive
 from storage.redis import Redis, RedisAway
 from storage.status import HISTORY_SECONDS, keep, look
 
+# What another release keeps in another form is passed over.
+_POINT = {"at", "values"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessState:
@@ -62,10 +65,13 @@ class _Latest:
     minute: Sequence[Sample]
 
     @classmethod
-    def of(cls, kept: Mapping[str, Any]) -> "_Latest":
-        """Read it as it was kept."""
-        minute = [Sample(**sample) for sample in kept["minute"]]
-        return cls(snapshot=Snapshot(**kept["snapshot"]), minute=minute)
+    def of(cls, kept: Any) -> "_Latest | None":
+        """Read it as it was kept; None for what another release kept in another form."""
+        try:
+            minute = [Sample(**sample) for sample in kept["minute"]]
+            return cls(snapshot=Snapshot(**kept["snapshot"]), minute=minute) if minute else None
+        except (TypeError, KeyError):
+            return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,8 +104,8 @@ class StatusService:
     async def _looked(self) -> _History:
         read_at = time.monotonic()
         kept = await look(self._redis)
-        latest = _Latest.of(kept.latest) if kept.latest else None
-        points = [Point(**point) for point in kept.points]
+        latest = _Latest.of(kept.latest)
+        points = [Point(**point) for point in kept.points if point.keys() == _POINT]
         if kept.is_our_turn:
             latest = await self._measured(latest, at=kept.now)
             points.append(point_of(together(latest.minute)))

@@ -12,7 +12,10 @@ from storage.jobs import queues
 from storage.processes import Work, beat
 from tests.people import Person, call
 
-RING = "ostiary:status:1"
+RING = "ostiary:status"
+
+# After so long it is the next one's turn to measure.
+_TURN_SECONDS = 4.6
 
 
 class House:
@@ -46,7 +49,17 @@ class House:
 
 
 async def told_to(api: aiohttp.ClientSession, who: Person) -> Any:
-    """Look at the numbers."""
+    """Look at the numbers; once more where Redis had no time for us on a busy machine."""
+    for _ in range(3):
+        told = await told_once(api, who)
+        if told["redis"] == "ok":
+            break
+        await asyncio.sleep(_TURN_SECONDS)
+    return told
+
+
+async def told_once(api: aiohttp.ClientSession, who: Person) -> Any:
+    """Look at the numbers, whatever Redis does."""
     status, body = await call(api, who, "GET", "/admin/status")
     assert status == 200, body
     return body["data"]

@@ -1,6 +1,7 @@
 """What the status page keeps: one history for all web processes, bounded, gone without Redis."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from api.status.findings import RUNBOOKS
 from ops.metrics import Metrics
 from ops.stack import Stack
 from storage.status import HISTORY_SECONDS, MAX_POINTS, keep
-from tests.api.houses import RING, House, told_to
+from tests.api.houses import RING, House, told_once, told_to
 from tests.conftest import Serve
 from tests.ops.stacks import open_room
 from tests.people import Person, admin
@@ -70,6 +71,19 @@ async def test_what_is_kept_is_bounded_and_goes_by_itself(
     assert len(told["times"]) == 1  # the others are of 1970
 
 
+@pytest.mark.parametrize("latest", [None, {}, [], {"minute": []}, {"minute": [{"new": 1}]}, "text"])
+async def test_what_another_release_kept_in_another_form_is_passed_over(
+    api: aiohttp.ClientSession, boss: Person, parts: Parts, house: House, latest: Any
+) -> None:
+    await house.whole()
+    await keep(parts.redis, latest=latest, point={"at": time.time(), "counts": {}})
+
+    told = await told_to(api, boss)
+
+    assert len(told["times"]) == 1
+    assert len(told["processes"]) == 4
+
+
 async def test_while_redis_is_away_the_last_numbers_stand_with_their_age(
     serve: Serve, owner: Any
 ) -> None:
@@ -80,7 +94,7 @@ async def test_while_redis_is_away_the_last_numbers_stand_with_their_age(
         first = await told_to(api, boss)
         stack.stop()
 
-        told = await told_to(api, boss)
+        told = await told_once(api, boss)
 
     assert told["redis"] == "away"
     assert told["verdict"] == "act"
