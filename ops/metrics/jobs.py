@@ -49,6 +49,7 @@ class JobMetrics(Catalogue):
             "ostiary_job_changes_total",
             "Jobs retried, discarded and replayed, queues held and released, by people.",
             "change",
+            by=By.WEB_AND_WORKERS,
         )
 
     def _waiting(self) -> None:

@@ -3,13 +3,15 @@
 import asyncio
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
 import pytest
 
+from api.app import make_app
 from api.parts import Parts
 from ops.logging import bound, set_up
 from ops.metrics import Metrics
@@ -75,6 +77,21 @@ async def test_no_request_is_slow_where_none_shall_be_and_no_stream_is(
             await answer.read()
 
     assert named("slow request", lines) == []
+
+
+async def test_slow_requests_are_counted(
+    parts: Parts, clean: None, make_settings: MakeSettings, aiohttp_client: Callable[..., Any]
+) -> None:
+    metrics = Metrics()
+    own = replace(parts, metrics=metrics, settings=make_settings(slow_request_ms="1"))
+    client = await aiohttp_client(await make_app(own))
+
+    for _ in range(2):
+        await client.post("/api/v1/auth/register", json=new_user())
+    quick = await client.get("/health")
+
+    assert quick.status == 200
+    assert metrics.registry.get_sample_value("ostiary_slow_requests_total") == 2
 
 
 @pytest.mark.parametrize(("patience", "told"), [(30, 1), (0, 0), (60_000, 0)])

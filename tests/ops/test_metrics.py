@@ -1,7 +1,9 @@
 """Metrics: names that follow the conventions, none that nobody writes, one listener a process."""
 
+import asyncio
 import re
 import socket
+import time
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -9,7 +11,9 @@ import pytest
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.parser import text_string_to_metric_families
 
+from ops.lag import measure_lag
 from ops.metrics import Metrics
+from ops.metrics.declared import By
 from ops.version import VERSION
 
 ROOT = Path(__file__).parents[2]
@@ -96,3 +100,43 @@ def test_every_metric_is_used_by_somebody() -> None:
     unused = [name for name in attributes() if not re.search(rf"metrics\.{name}\b", source)]
 
     assert unused == []
+
+
+def setters(attribute: str) -> set[By]:
+    """Return which processes run the code that names a metric."""
+    found = set()
+    for floor in ("api", "workers", "storage", "ops"):
+        for path in (ROOT / floor).rglob("*.py"):
+            if "metrics" in path.parts or not re.search(
+                rf"metrics\.{attribute}\b", path.read_text()
+            ):
+                continue
+            own = {"relay.py": By.RELAY, "clock.py": By.CLOCK}.get(path.name, By.WORKERS)
+            found.add({"api": By.WEB, "workers": own}.get(floor, By.ALL))
+    return found
+
+
+def test_every_metric_is_set_by_the_processes_that_its_declaration_names() -> None:
+    together = {frozenset({By.WEB, By.WORKERS}): By.WEB_AND_WORKERS}
+    declared = {each.name.removesuffix("_total"): each.by for each in Metrics().declared}
+
+    for attribute, metric in attributes().items():
+        # Counted where any transaction ends, but people act through web processes only.
+        found = {By.WEB} if attribute == "admin_actions" else setters(attribute)
+        by = By.ALL if By.ALL in found else together.get(frozenset(found)) or next(iter(found))
+        assert declared[metric._name] == by, attribute
+
+
+async def test_the_lag_of_a_loop_is_the_worst_of_the_last_seconds() -> None:
+    metrics = Metrics()
+    task = asyncio.create_task(measure_lag(metrics))
+    await asyncio.sleep(0.05)
+
+    time.sleep(0.3)  # noqa: ASYNC251 - this is what shall be seen
+    for _ in range(3):
+        await asyncio.sleep(0.1)
+    task.cancel()
+
+    lag = metrics.registry.get_sample_value("event_loop_lag_seconds")
+    assert lag is not None
+    assert 0.15 < lag < 5
