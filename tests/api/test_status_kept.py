@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ async def test_what_is_kept_is_bounded_and_goes_by_itself(
     for key in (RING, f"{RING}:latest"):
         assert 0 < await client.ttl(key) <= HISTORY_SECONDS
     assert 0 < await client.pttl(f"{RING}:turn") <= 4_500
-    assert len(told["times"]) == 1  # the others are of 1970
+    assert {time[:4] for time in told["times"]} == {str(datetime.now(UTC).year)}  # none of 1970
 
 
 @pytest.mark.parametrize("latest", [None, {}, [], {"minute": []}, {"minute": [{"new": 1}]}, "text"])
@@ -80,7 +81,7 @@ async def test_what_another_release_kept_in_another_form_is_passed_over(
 
     told = await told_to(api, boss)
 
-    assert len(told["times"]) == 1
+    assert told["times"]
     assert len(told["processes"]) == 4
 
 

@@ -62,9 +62,9 @@ async def test_a_house_in_order_has_no_findings(
         assert process["cpu"] >= 0
         assert process["startedAt"]
     assert 0 <= told["ageSeconds"] < 5
-    assert len(told["times"]) == 2
+    assert len(told["times"]) >= 2
     for item in told["figures"]:
-        assert {len(line["values"]) for line in item["lines"]} == {2}
+        assert {len(line["values"]) for line in item["lines"]} == {len(told["times"])}
 
 
 async def test_what_happened_between_two_looks_is_summed_over_all_processes(

@@ -118,6 +118,21 @@ async def test_guesses_at_the_form_are_counted_as_those_at_the_api(
     assert int(headers["Retry-After"]) > 0
 
 
+async def test_guesses_of_others_do_not_keep_a_browser_out_that_was_here_before(
+    serve: Serve, owner: Any
+) -> None:
+    api = await serve(rate_limit_auth_failures="5/15m")
+    boss, browser, other = await admin(api, owner), Browser(api), Browser(api)
+    await browser.sign_in(boss)
+    await browser.post(SIGN_OUT)
+
+    found = [(await other.sign_in(boss, "Wrong-Horse-9"))[0] for _ in range(6)]
+    status, _, _ = await browser.sign_in(boss)
+
+    assert found[-1] == 429
+    assert status == 303
+
+
 async def test_a_form_that_this_browser_was_not_given_opens_nothing(
     browser: Browser, boss: Person, owner: Any
 ) -> None:
