@@ -7,6 +7,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from ops.tracing import Kind, tracing
+from tests.conftest import MakeSettings
 from tests.factories import PASSWORD, free_port, new_user
 from tests.ops.collector import Collector, Seen, collecting
 from tests.workers.processes import Running, Start, eventually, starting
@@ -128,6 +130,13 @@ async def test_lines_of_the_log_name_their_trace(
     seen = await steps(collector, line["trace_id"])
     assert seen["POST /api/v1/auth/register"].facts["ostiary.request_id"] == request_id
 
+    async def job_is_told() -> bool:
+        return any(
+            event.get("trace_id") == line["trace_id"] for event in processes["emails"].events
+        )
+
+    await eventually(job_is_told)
+
 
 async def test_nothing_of_people_is_sent(
     client: aiohttp.ClientSession, collector: Collector, clean: None, owner: Any
@@ -155,6 +164,28 @@ async def test_nothing_of_people_is_sent(
         signed_in["accessToken"], signed_in["refreshToken"], signed_in["user"]["id"],
     ):  # fmt: skip
         assert secret.lower().encode() not in raw, secret
+
+
+async def test_settings_reach_the_library_wherever_they_were_read(
+    make_settings: MakeSettings, collector: Collector
+) -> None:
+    settings = make_settings(  # not the environment of this process, which the library reads
+        otel_exporter_otlp_endpoint=f"{collector.url}/",
+        otel_exporter_otlp_headers="X-From=settings,X-Also=100%25",
+        otel_service_name="from-settings",
+    )
+
+    def send() -> None:
+        with tracing(settings, process="alone") as tracer:
+            span = tracer.begin("one", kind=Kind.SERVER, attributes={}) if tracer else None
+            assert span
+            span.end()
+
+    await asyncio.to_thread(send)
+
+    assert [span.name for span in collector.spans if span.process == "alone"] == ["one"]
+    assert (collector.headers["x-from"], collector.headers["x-also"]) == ("settings", "100%")
+    assert b"from-settings" in collector.raw
 
 
 async def test_the_last_spans_leave_before_a_process_ends(
