@@ -1,6 +1,7 @@
 """Error reports: what is unexpected arrives with its request id, and nobody's data with it."""
 
 import asyncio
+import io
 import json
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -12,6 +13,7 @@ import pytest
 
 from ops.error_reports.budget import Budget
 from ops.error_reports.scrubbing import scrubbed
+from ops.logging import set_up
 from ops.version import VERSION
 from tests.conftest import MakeSettings
 from tests.factories import PASSWORD, bearer, free_port, new_user, register
@@ -19,6 +21,9 @@ from tests.ops.collector import Collector, collecting
 from tests.ops.stacks import ROOT
 from tests.own_database import OwnDatabase, own_database
 from tests.workers.processes import Running, Start, eventually, starting
+from tests.workers.trying import Try, raising, runner
+from workers.outcomes import RefusedForNow
+from workers.toolbox import Tools
 
 _PEOPLE = {"email": "canary@acme.example", "firstName": "Kanarienvogel", "lastName": "Gelbschnabel"}
 # Whoever inserts such a row gets an exception that repeats all of it.
@@ -176,6 +181,26 @@ async def test_what_ends_a_relay_or_a_clock_is_told_before_it_ends(
     events = [event for event in collector.events if event["server_name"] == f"{name}-doomed"]
     assert events
     assert not events[-1]["exception"]["values"][-1]["mechanism"]["handled"]
+
+
+@pytest.mark.parametrize(
+    ("error", "is_ours"),
+    [(ValueError("a mistake"), [True]), (RefusedForNow("451 later"), [False])],
+)
+async def test_only_failures_of_our_own_are_told_as_exceptions(
+    tools: Tools, error: Exception, is_ours: list[bool]
+) -> None:
+    said = io.StringIO()
+    set_up(tools.settings, process="told", output=said)
+    async with tools.database.transaction() as storage:
+        promise_id = await storage.outbox.put(Try(1))
+    await runner(tools, raising(error)).run(promise_id)
+    set_up(tools.settings, process="test")
+
+    lines = [json.loads(line) for line in said.getvalue().splitlines()]
+    failed = [line for line in lines if line["event"] == "job failed, will be tried again"]
+    assert ["exception" in line for line in failed] == is_ours
+    assert str(error) in failed[0]["reason"]
 
 
 _LOGGING = """
