@@ -131,7 +131,7 @@ class House:
     def stop(self) -> int:
         """Press Ctrl-C; return the exit code."""
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(20)
+        return self.process.wait(40)
 
 
 def _words(process: psutil.Process) -> list[str]:
