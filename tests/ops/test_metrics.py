@@ -1,11 +1,13 @@
 """Metrics: names that follow the conventions, none that nobody writes, one listener a process."""
 
 import asyncio
+import gzip
 import re
 import socket
 import time
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 from prometheus_client import Counter, Gauge, Histogram
@@ -140,3 +142,26 @@ async def test_the_lag_of_a_loop_is_the_worst_of_the_last_seconds() -> None:
     lag = metrics.registry.get_sample_value("event_loop_lag_seconds")
     assert lag is not None
     assert 0.15 < lag < 5
+
+
+def test_a_listener_compresses_for_whoever_asks_and_has_nothing_else_to_offer() -> None:
+    metrics = Metrics()
+    listener = metrics.listen("127.0.0.1", 0)
+    port = listener.port
+    try:
+        asked = Request(f"http://127.0.0.1:{port}/metrics?x=1", headers={"Accept-Encoding": "gzip"})
+        with urlopen(asked, timeout=5) as answer:  # noqa: S310 - our own listener
+            packed, headers = answer.read(), answer.headers
+        with pytest.raises(HTTPError, match="404"):
+            urlopen(f"http://127.0.0.1:{port}/", timeout=5)
+        with socket.create_connection(("127.0.0.1", port)) as hangs_up:
+            hangs_up.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            text = answer.read()
+    finally:
+        listener.close()
+
+    assert headers["Content-Encoding"] == "gzip"
+    assert headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert b"ostiary_build_info" in gzip.decompress(packed)
+    assert len(packed) < len(text) / 3
