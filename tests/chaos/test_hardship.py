@@ -3,7 +3,8 @@
 import asyncio
 import json
 import time
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,7 +22,7 @@ from tests.chaos.conftest import House
 from tests.chaos.disks import filled, small_disk, small_home
 from tests.conftest import Serve
 from tests.factories import new_user, register
-from tests.ops.stacks import open_room
+from tests.ops.stacks import open_room, wait_until
 from tests.ops.test_up import Up
 from tests.workers.processes import eventually
 
@@ -147,26 +148,65 @@ async def test_a_full_disk_costs_nothing_that_was_acknowledged_and_needs_no_hand
             run.stop()
 
 
-REFUSALS = {"min-replicas-to-write": "1", "maxmemory": "1"}
+@contextmanager
+def no_replica(client: redis.Redis) -> Iterator[None]:
+    """Have Redis miss a replica: NOREPLICAS."""
+    client.config_set("min-replicas-to-write", "1")
+    try:
+        yield
+    finally:
+        client.config_set("min-replicas-to-write", "0")
 
 
-@pytest.mark.parametrize("setting", REFUSALS)
+@contextmanager
+def no_memory(client: redis.Redis) -> Iterator[None]:
+    """Have Redis reach its limit of memory: OOM."""
+    usual = client.config_get("maxmemory")["maxmemory"]
+    client.config_set("maxmemory", "1")
+    try:
+        yield
+    finally:
+        client.config_set("maxmemory", usual)
+
+
+@contextmanager
+def no_snapshot(client: redis.Redis) -> Iterator[None]:
+    """Have Redis fail to persist, a folder lying where its file belongs: MISCONF."""
+    usual = client.config_get("save")["save"]
+    client.config_set("save", "3600 1")
+    where = client.config_get()
+    in_the_way = Path(where["dir"], where["dbfilename"])
+    in_the_way.unlink(missing_ok=True)
+    in_the_way.mkdir()
+    try:
+        persist(client, "err")
+        with pytest.raises(redis.RedisError, match="MISCONF"):
+            client.set("tried", "1")
+        yield
+    finally:
+        in_the_way.rmdir()
+        persist(client, "ok")
+        client.config_set("save", usual)
+
+
+def persist(client: redis.Redis, status: str) -> None:
+    client.bgsave()
+    wait_until(lambda: client.info()["rdb_last_bgsave_status"] == status)
+
+
+@pytest.mark.parametrize("refusing", [no_replica, no_memory, no_snapshot])
 async def test_a_redis_that_refuses_to_write_delays_letters_and_no_registration(
-    own_house: House, setting: str
+    own_house: House, refusing: Callable[[redis.Redis], AbstractContextManager[None]]
 ) -> None:
     await own_house.relay()
     worker = await own_house.worker()
-    with redis.Redis.from_url(own_house.redis_url) as client:
-        usual = client.config_get(setting)[setting]
-        client.config_set(setting, REFUSALS[setting])
-        try:
-            people = [await own_house.register() for _ in range(8)]
-            await asyncio.sleep(4)  # long enough for everybody to hear it more than once
-        finally:
-            client.config_set(setting, usual)
+    client = redis.Redis.from_url(own_house.redis_url, decode_responses=True)
+    with client, refusing(client):
+        people = [await own_house.register() for _ in range(8)]
+        await asyncio.sleep(4)  # long enough for everybody to hear it more than once
 
     took = await own_house.all_have_letters(people, 30)
-    _log.info("Redis refuses", setting=setting, seconds=round(took, 1))
+    _log.info("Redis refuses", how=refusing.__name__, seconds=round(took, 1))
     await own_house.settles()
     assert [len(own_house.letters_to(person)) for person in people] == [1] * len(people)
     assert not worker.gone
