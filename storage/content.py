@@ -65,6 +65,7 @@ LIST = Listing(
         "team": "content.team_id = $?",
         "id": "content.id = ANY($?)",
     },
+    alphabetical=frozenset({"title"}),
 )
 
 

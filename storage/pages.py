@@ -19,6 +19,8 @@ COUNTED = 10_000
 # What matches a filter or a search is found less quickly than what is merely next; what matches
 # several words takes longer to be found than the page itself.
 COUNTED_MATCHES = 200
+# Rows of an alphabetical order looked through for each one wanted, before a word's index is asked.
+_NEAR = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,45 +94,76 @@ class Listing:
     instead: frozenset[str] = frozenset()
     # Wire name of an order to the type of its value, where its name does not tell.
     kinds: Mapping[str, str] = field(default_factory=dict)
+    # Orders of what is searched: in them, what a word matches lies together.
+    alphabetical: frozenset[str] = frozenset()
 
     def page(self, window: Window) -> tuple[str, list[Any]]:
         """Return the statement and its arguments for one row more than the part has.
 
-        Every row tells in `counted` what `count` finds, NULL where nothing is to be counted.
+        That one row tells in `counted` what `count` finds, NULL where nothing is to be counted.
         """
         where, args = self._where(window)
-        counted = self._counting(window, where) if self._is_counted(window) else "NULL::bigint"
-        order = self.orders[window.sort]
+        matches, args = self._matches(window, args)
+        counted = "NULL::bigint"
+        if self._is_counted(window):
+            rows = f"SELECT FROM {self.table} WHERE {where} AND {matches}"
+            args.append(window.limit)
+            # Looked for only where rows follow: else what is there has been seen.
+            counted = f"""CASE WHEN row_number() OVER () > ${len(args)}
+                THEN ({self._counting(window, rows)}) END"""
         if window.after:
             args += [window.after.value, window.after.id]
             sign = "<" if window.descending else ">"
             kind = "timestamptz" if window.sort.endswith("At") else "text"
             kind = self.kinds.get(window.sort, kind)
             where += (
-                f" AND ({order}, {self.table}.id) {sign} "
+                f" AND ({self.orders[window.sort]}, {self.table}.id) {sign} "
                 f"(${len(args) - 1}::text::{kind}, ${len(args)})"
             )
-        direction = "DESC" if window.descending else "ASC"
         args += [window.limit + 1, window.offset or 0]
-        # Only what the index has: rows that are skipped, or do not match, are not read at all.
-        part = (
-            f"SELECT {self.table}.id, {order} AS sort_value FROM {self.table} WHERE {where}"  # noqa: S608 - constants
-            f" ORDER BY {order} {direction}, {self.table}.id {direction}"
-            f" LIMIT ${len(args) - 1} OFFSET ${len(args)}"
-        )
+        part = self._part(window, where, matches, slots=(len(args) - 1, len(args)))
         rows = f"({part}) AS part JOIN {self.table} ON {self.table}.id = part.id"
         select = self.select.replace("{rows}", rows).replace("{order}", "part.sort_value")
-        listed = f"{select} ORDER BY part.sort_value {direction}, part.id {direction}"
-        return f"SELECT listed.*, ({counted}) AS counted FROM ({listed}) AS listed", args  # noqa: S608
+        listed = f"{select} ORDER BY part.sort_value {_way(window)}, part.id {_way(window)}"
+        return f"SELECT listed.*, {counted} AS counted FROM ({listed}) AS listed", args  # noqa: S608
+
+    def _part(self, window: Window, where: str, matches: str, *, slots: tuple[int, int]) -> str:
+        """Return the part's ids and sort values: rows that are skipped are not read for them.
+
+        PostgreSQL takes what a word matches to be spread evenly over every order, and walks there;
+        in an alphabetical one that took seconds. There, the first rows are looked through; what
+        does not fill the part is found by the words' index, all of it, and sorted.
+        """
+        order, (limit, offset) = self.orders[window.sort], slots
+        rows = f"SELECT {self.table}.id, {order} AS sort_value"
+        cut = f"LIMIT ${limit} OFFSET ${offset}"
+        sorting = f"ORDER BY {order} {_way(window)}, {self.table}.id {_way(window)}"
+        if not window.words or window.sort not in self.alphabetical:
+            return f"{rows} FROM {self.table} WHERE {where} AND {matches} {sorting} {cut}"
+        wanted = f"${limit}::bigint + ${offset}"
+        return f"""
+            WITH near AS MATERIALIZED (
+                SELECT id, sort_value FROM (
+                    {rows}, {matches} AS matches FROM {self.table} WHERE {where} {sorting}
+                    LIMIT {_NEAR} * ({wanted})
+                ) AS first WHERE matches LIMIT {wanted}
+            )
+            SELECT id, sort_value FROM near WHERE (SELECT count(*) FROM near) = {wanted}
+            UNION ALL
+            SELECT id, sort_value FROM (
+                {rows} FROM {self.table} WHERE {where} AND {matches} OFFSET 0
+            ) AS found WHERE (SELECT count(*) FROM near) < {wanted}
+            ORDER BY sort_value {_way(window)}, id {_way(window)} {cut}
+        """  # noqa: S608 - constants
 
     def count(self, window: Window) -> tuple[str, list[Any]]:
         """Return the statement that counts, and no further than is quick."""
         where, args = self._where(window)
-        return self._counting(window, where), args
+        matches, args = self._matches(window, args)
+        return self._counting(window, f"SELECT FROM {self.table} WHERE {where} AND {matches}"), args
 
-    def _counting(self, window: Window, where: str) -> str:
-        rows = f"SELECT FROM {self.table} WHERE {where} LIMIT {self.bound(window) + 1}"
-        return f"SELECT count(*) FROM ({rows}) AS counted"  # noqa: S608
+    def _counting(self, window: Window, rows: str) -> str:
+        return f"SELECT count(*) FROM ({rows} LIMIT {self.bound(window) + 1}) AS counted"  # noqa: S608
 
     def _is_counted(self, window: Window) -> bool:
         return window.offset is not None and window.offset + window.limit < self.bound(window)
@@ -152,14 +185,24 @@ class Listing:
 
         for name, value in window.filters.items():
             add(self.conditions[name], value)
-        for word in window.words:
-            for condition, value in words.conditions(word, table=self.table):
-                add(condition, value)
         if window.since:
             add(f"{self.table}.created_at >= $?", window.since)
         if window.until:
             add(f"{self.table}.created_at < $?", window.until)
         return " AND ".join(parts) or "true", args
+
+    def _matches(self, window: Window, args: Sequence[Any]) -> tuple[str, list[Any]]:
+        """Return the condition of the words, and its arguments after those given."""
+        parts, args = [], [*args]
+        for word in window.words:
+            for condition, value in words.conditions(word, table=self.table):
+                args.append(value)
+                parts.append(condition.replace("$?", f"${len(args)}"))
+        return " AND ".join(parts) or "true", args
+
+
+def _way(window: Window) -> str:
+    return "DESC" if window.descending else "ASC"
 
 
 def pattern_of(word: str) -> str:
@@ -179,16 +222,16 @@ async def fetch_page(
     operation = f"{listing.table}.page"
     rows = await fetch_planned(connection, statement, args, operation=operation)
     has_next = len(rows) > window.limit
-    rows = rows[: window.limit]
     facts = [dict(row) for row in rows]
-    values = [item.pop("sort_value") for item in facts]
     counts = [item.pop("counted", None) for item in facts]
+    rows, facts = rows[: window.limit], facts[: window.limit]
+    values = [item.pop("sort_value") for item in facts]
     total, exact = None, True
     if window.offset is not None:
         total = window.offset + len(rows)
         if has_next or (window.offset and not rows):
             least = total + 1 if rows else 0
-            counted = counts[0] if counts else None
+            counted = counts[-1] if counts else None
             total, exact = await _total(connection, listing, window, least=least, counted=counted)
     last = Cursor(values[-1], facts[-1]["id"]) if has_next else None
     return Page(

@@ -17,4 +17,5 @@ LIST = Listing(
         "name": "lower(teams.name)",
     },
     conditions={"member": _HOLDS, "reader": _HOLDS},
+    alphabetical=frozenset({"name"}),
 )

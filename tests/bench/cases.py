@@ -175,3 +175,7 @@ def _searches() -> Iterator[Case]:
     }
     for name, wanted in words.items():
         yield from _both("search", name, Window(words=wanted), {"search": " ".join(wanted)})
+    for name in ("rare word", "somebody", "common first name", "in every address"):
+        window = Window(words=words[name], sort="email")
+        query = {"search": " ".join(words[name]), "sort": "email"}
+        yield from _both("search", f"{name} in the order of addresses", window, query)

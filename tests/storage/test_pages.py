@@ -16,6 +16,11 @@ from tests.own_database import OwnDatabase, opened, own_database
 from tests.storage.crowd import THEN, add, page
 
 _WAYS = [(sort, way) for sort in LIST.orders for way in ("desc", "asc")]
+_MANY = """
+INSERT INTO users (id, email, first_name, last_name)
+SELECT gen_random_uuid(), 'many.' || number || '@example.com', 'Many', 'Many'
+FROM generate_series(1, $1::int) AS number
+"""
 _USER_ROLE = "SELECT id FROM roles WHERE name = 'user'"
 
 
@@ -90,6 +95,27 @@ async def test_pages_give_everybody_once(
     assert sorted(item.id for part in parts for item in part.items) == sorted(ids)
     assert [part.has_next for part in parts] == [True, True, False]
     assert {(part.total, part.total_is_exact) for part in parts} == {(11, True)}
+
+
+@pytest.mark.parametrize(("sort", "way"), _WAYS)
+async def test_a_search_gives_everybody_meant_once_in_order_however_many_come_before(
+    room: OwnDatabase, database: Database, sort: str, way: str
+) -> None:
+    meant = await add(room, 7, last_name="Wanted")
+    await room.owner.execute(_MANY, 450)  # more than are looked through for one
+    order = f"{LIST.orders[sort]} {way}, id {way}"
+    expected = await room.owner.fetch(
+        f"SELECT id FROM users WHERE id = ANY($1) ORDER BY {order}",  # noqa: S608
+        meant,
+    )
+    asked = {"sort": sort, "descending": way == "desc", "words": ("wanted",), "limit": 1}
+
+    walked = [item.id async for item in walk(database, **asked)]
+    pages = [await page(database, **asked, offset=number) for number in range(7)]
+
+    assert [str(one) for one in walked] == [str(row["id"]) for row in expected]
+    assert [part.items[0].id for part in pages] == walked
+    assert {(part.total, part.total_is_exact) for part in pages} == {(7, True)}
 
 
 async def test_every_order_direction_and_filter_is_planned_and_runs(
