@@ -1,5 +1,6 @@
 """What tests share: one embedded stack, one migrated database, one live server for the session."""
 
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -50,6 +51,12 @@ _OWN_ROLES = "DELETE FROM roles WHERE NOT built_in"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let slow files begin first; what is random about the order stays."""
     items.sort(key=lambda item: not item.nodeid.startswith(_SLOW))
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector of garbage what stays to the end: thousands of tests, and all modules."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
