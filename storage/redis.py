@@ -10,21 +10,15 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from redis.asyncio import BlockingConnectionPool
-from redis.asyncio import Redis as Client
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
-
 from ops.errors import Kind, Unavailable
 from ops.metrics import Metrics
+from storage.redis_library import redis
 
 T = TypeVar("T")
 
 _TIMEOUT = 0.1
 _CONNECTIONS = 8
 _OPEN_SECONDS = 1.0
-
 _REST_SECONDS = 1.0
 
 RELAY_BELL = "ostiary:bell:relay"
@@ -42,18 +36,18 @@ class Redis:
     def __init__(self, url: str, metrics: Metrics) -> None:
         # A few connections carry everything: a burst queues here for microseconds instead of
         # opening hundreds of sockets at once.
-        pool = BlockingConnectionPool.from_url(
+        pool = redis.asyncio.BlockingConnectionPool.from_url(
             url,
             max_connections=_CONNECTIONS,
             timeout=_TIMEOUT,
             socket_timeout=_TIMEOUT,
             socket_connect_timeout=_TIMEOUT,
-            retry=Retry(NoBackoff(), 0),
+            retry=_once(),
         )
-        self._client = Client.from_pool(pool)
+        self._client = redis.asyncio.Redis.from_pool(pool)
         # A blocking command waits longer than any other may take.
-        self._waiting = Client.from_url(
-            url, socket_connect_timeout=_TIMEOUT, retry=Retry(NoBackoff(), 0)
+        self._waiting = redis.asyncio.Redis.from_url(
+            url, socket_connect_timeout=_TIMEOUT, retry=_once()
         )
         self._errors = metrics.redis_errors
         self._closed_until = 0.0
@@ -154,7 +148,7 @@ class Redis:
                         raise asyncio.CancelledError
                     async for _ in channel.listen():
                         heard()
-            except (RedisError, OSError, TimeoutError):
+            except (redis.RedisError, OSError, TimeoutError):
                 await asyncio.sleep(_REST_SECONDS)
 
     async def wait_for_bell(self, seconds: float) -> None:
@@ -163,7 +157,7 @@ class Redis:
         try:
             async with asyncio.timeout(seconds + 1):
                 await self._waiting.blpop([RELAY_BELL], timeout=seconds)
-        except (RedisError, OSError, TimeoutError):
+        except (redis.RedisError, OSError, TimeoutError):
             self._errors.inc()
             await asyncio.sleep(max(0.0, seconds - (time.monotonic() - started)))
 
@@ -181,9 +175,13 @@ class Redis:
         try:
             async with asyncio.timeout(2 * _TIMEOUT):
                 result = await command
-        except (RedisError, OSError, TimeoutError) as error:
+        except (redis.RedisError, OSError, TimeoutError) as error:
             self._errors.inc()
             self._closed_until = time.monotonic() + _OPEN_SECONDS
             raise RedisAway from error
         self._closed_until = 0.0
         return result
+
+
+def _once() -> redis.asyncio.retry.Retry:
+    return redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 0)

@@ -9,7 +9,6 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
-import redis
 import uvloop
 
 from ops.errors import Unavailable
@@ -19,6 +18,7 @@ from ops.settings import Settings
 from ops.start import run_process, stop_on_signals
 from storage.jobs import Urgency, queues
 from storage.outbox import Due, Room, Unsettled
+from storage.redis_library import redis
 from workers.broker import Broker
 from workers.lanes import lane
 from workers.toolbox import Tools, open_tools

@@ -10,13 +10,11 @@ import sys
 from collections.abc import Callable
 from typing import Any, TextIO, cast
 
-import structlog
-from structlog.typing import FilteringBoundLogger
-
 from ops.logging.context import bound, merge
 from ops.logging.direct import log_line
 from ops.logging.files import Files
 from ops.logging.levels import LEVELS
+from ops.logging.library import FilteringBoundLogger, structlog
 from ops.logging.outputs import LineOf, Outputs
 from ops.logging.render import json_line, text_line
 from ops.settings import Environment, LogFormat, Settings

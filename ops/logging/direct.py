@@ -5,10 +5,9 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-import structlog
-
 from ops.logging.context import facts_bound
 from ops.logging.levels import LEVELS
+from ops.logging.library import structlog
 from ops.logging.outputs import Outputs
 
 
