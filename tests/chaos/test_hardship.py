@@ -3,8 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, AsyncExitStack, contextmanager, suppress
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,8 +11,6 @@ from urllib.parse import quote
 import aiohttp
 import asyncpg
 import psutil
-import pytest
-import redis
 import time_machine
 
 from ops.logging import get_logger
@@ -22,7 +19,7 @@ from tests.chaos.conftest import House
 from tests.chaos.disks import filled, small_disk, small_home
 from tests.conftest import Serve
 from tests.factories import new_user, register
-from tests.ops.stacks import open_room, wait_until
+from tests.ops.stacks import open_room
 from tests.ops.test_up import Up
 from tests.workers.processes import eventually
 
@@ -146,70 +143,6 @@ async def test_a_full_disk_costs_nothing_that_was_acknowledged_and_needs_no_hand
             assert client.slowest < 5
         finally:
             run.stop()
-
-
-@contextmanager
-def no_replica(client: redis.Redis) -> Iterator[None]:
-    """Have Redis miss a replica: NOREPLICAS."""
-    client.config_set("min-replicas-to-write", "1")
-    try:
-        yield
-    finally:
-        client.config_set("min-replicas-to-write", "0")
-
-
-@contextmanager
-def no_memory(client: redis.Redis) -> Iterator[None]:
-    """Have Redis reach its limit of memory: OOM."""
-    usual = client.config_get("maxmemory")["maxmemory"]
-    client.config_set("maxmemory", "1")
-    try:
-        yield
-    finally:
-        client.config_set("maxmemory", usual)
-
-
-@contextmanager
-def no_snapshot(client: redis.Redis) -> Iterator[None]:
-    """Have Redis fail to persist, a folder lying where its file belongs: MISCONF."""
-    usual = client.config_get("save")["save"]
-    client.config_set("save", "3600 1")
-    where = client.config_get()
-    in_the_way = Path(where["dir"], where["dbfilename"])
-    in_the_way.unlink(missing_ok=True)
-    in_the_way.mkdir()
-    try:
-        persist(client, "err")
-        with pytest.raises(redis.RedisError, match="MISCONF"):
-            client.set("tried", "1")
-        yield
-    finally:
-        in_the_way.rmdir()
-        persist(client, "ok")
-        client.config_set("save", usual)
-
-
-def persist(client: redis.Redis, status: str) -> None:
-    client.bgsave()
-    wait_until(lambda: client.info()["rdb_last_bgsave_status"] == status)
-
-
-@pytest.mark.parametrize("refusing", [no_replica, no_memory, no_snapshot])
-async def test_a_redis_that_refuses_to_write_delays_letters_and_no_registration(
-    own_house: House, refusing: Callable[[redis.Redis], AbstractContextManager[None]]
-) -> None:
-    await own_house.relay()
-    worker = await own_house.worker()
-    client = redis.Redis.from_url(own_house.redis_url, decode_responses=True)
-    with client, refusing(client):
-        people = [await own_house.register() for _ in range(8)]
-        await asyncio.sleep(4)  # long enough for everybody to hear it more than once
-
-    took = await own_house.all_have_letters(people, 30)
-    _log.info("Redis refuses", how=refusing.__name__, seconds=round(took, 1))
-    await own_house.settles()
-    assert [len(own_house.letters_to(person)) for person in people] == [1] * len(people)
-    assert not worker.gone
 
 
 async def _as_superuser(home: Path, addresses: Addresses, *statements: str) -> None:
