@@ -1,6 +1,7 @@
-"""Who serves metrics where: announced every 15 seconds, kept for 60, withdrawn on a clean stop.
+"""Who serves metrics where: announced every 15 seconds, kept for 120, withdrawn on a clean stop.
 
-A process that dies stays listed until its announcement ends, so that Prometheus sees `up == 0`.
+A process that dies or hangs stays listed until its announcement ends, so that Prometheus sees
+`up == 0`: for longer than it takes to discover, to scrape, and to be sure (TargetDown).
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from storage.processes import Work, beat, leave, own_key
 from storage.redis import Redis
 
 _BEAT_SECONDS = 15
-_KEPT_SECONDS = 60
+_KEPT_SECONDS = 120
 
 _log = get_logger()
 

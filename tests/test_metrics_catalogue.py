@@ -86,6 +86,20 @@ def test_a_scrape_says_what_the_library_would_say() -> None:
     assert len(ours) == 5 + 9 + 5
 
 
+def test_what_alarms_wait_for_is_there_before_it_happens() -> None:
+    said = {(name, *labels.values(), amount) for _, name, labels, amount in _samples_at_start()}
+
+    assert said >= {
+        ("ostiary_token_refreshes_total", "reused", "0.0"),
+        ("ostiary_login_attempts_total", "password", "failure", "0.0"),
+        ("ostiary_signups_total", "password", "registered", "0.0"),
+    }
+
+
+def _samples_at_start() -> list[tuple[str, str, dict[str, str], str]]:
+    return samples_of(Exposition(Metrics().registry).text())
+
+
 def test_a_second_scrape_says_what_changed() -> None:
     metrics = Metrics()
     exposition = Exposition(metrics.registry)

@@ -42,9 +42,23 @@ class Catalogue:
         self.registry = CollectorRegistry()
         self.declared: list[Declared] = []
 
-    def _counter(self, name: str, text: str, *labels: str, by: By = By.WEB) -> Counter:
+    def _counter(
+        self,
+        name: str,
+        text: str,
+        *labels: str,
+        by: By = By.WEB,
+        known: tuple[tuple[str, ...], ...] = (),
+    ) -> Counter:
+        """Declare a counter; those of `known` label values begin at 0, before anything happened.
+
+        Prometheus sees no increase in a series that begins at 1: an alarm would miss the first.
+        """
         self._declare(name, "counter", labels, text=text, by=by)
-        return Counter(name, text, labels, registry=self.registry)
+        counter = Counter(name, text, labels, registry=self.registry)
+        for values in known:
+            counter.labels(*values)
+        return counter
 
     def _gauge(self, name: str, text: str, *labels: str, by: By = By.WEB) -> Gauge:
         self._declare(name, "gauge", labels, text=text, by=by)

@@ -15,9 +15,19 @@ class PeopleMetrics(Catalogue):
         self._standing()
 
     def _arriving(self) -> None:
-        self.signups = self._counter("ostiary_signups_total", "Registrations.", "method", "result")
+        self.signups = self._counter(
+            "ostiary_signups_total",
+            "Registrations.",
+            "method",
+            "result",
+            known=(("password", "registered"), ("password", "taken")),
+        )
         self.logins = self._counter(
-            "ostiary_login_attempts_total", "Sign-ins tried.", "method", "result"
+            "ostiary_login_attempts_total",
+            "Sign-ins tried.",
+            "method",
+            "result",
+            known=(("password", "success"), ("password", "failure")),
         )
         self.step_ups = self._counter(
             "ostiary_step_ups_total", "Passwords asked for again in a session.", "result"
@@ -40,7 +50,10 @@ class PeopleMetrics(Catalogue):
             "ostiary_tokens_issued_total", "Access tokens issued.", "grant"
         )
         self.refreshes = self._counter(
-            "ostiary_token_refreshes_total", "Refresh tokens presented.", "result"
+            "ostiary_token_refreshes_total",
+            "Refresh tokens presented.",
+            "result",
+            known=(("rotated",), ("repeated",), ("reused",)),
         )
         self.sessions_revoked = self._counter(
             "ostiary_sessions_revoked_total", "Sessions ended before their time.", "reason"
