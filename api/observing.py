@@ -1,7 +1,7 @@
 """Counts, times and logs every request, in one place: every request pays for what is done here."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from aiohttp import hdrs, web
 
@@ -15,6 +15,9 @@ UNMATCHED = "unmatched"
 
 _MAX_PATH = 200
 
+# What counts an answer's time, what counts it, and what its line says of it.
+_Child = tuple[Callable[[float], None], Callable[[], None], Mapping[str, str | int]]
+
 _log = get_logger()
 
 
@@ -27,9 +30,7 @@ class Observer:
         self._slow_seconds = slow_milliseconds / 1000 or math.inf
         # Finding a metric's child takes three times as long as counting with it. As bounded as the
         # labels are.
-        self._children: dict[
-            tuple[str, str, int], tuple[Callable[[float], None], Callable[[], None]]
-        ] = {}
+        self._children: dict[tuple[str, str, int], _Child] = {}
         metrics.requests_active.set_function(lambda: self.active)
 
     def record(
@@ -39,7 +40,7 @@ class Observer:
         route = request.get(ROUTE, UNMATCHED)
         method = request.method if request.method in hdrs.METH_ALL else "OTHER"
         key = (method, route, response.status)
-        observe, count = self._children.get(key) or self._child(key)
+        observe, count, fixed = self._children.get(key) or self._child(key)
         observe(seconds)
         count()
         log_line(
@@ -47,10 +48,8 @@ class Observer:
             category="access",
             # Probes come every few seconds from everywhere and say nothing while all is well.
             level="debug" if route.startswith("/health") else "info",
-            method=method,
+            fixed=fixed,
             path=_shown(request.rel_url.raw_path),
-            route=route,
-            status=response.status,
             milliseconds=round(seconds * 1000, 1),
             address=call.address,
             user=call.principal.user_id if call.principal else None,
@@ -59,13 +58,12 @@ class Observer:
         if seconds >= self._slow_seconds and isinstance(response, web.Response):
             self._tell_slow(method, route, seconds)
 
-    def _child(
-        self, key: tuple[str, str, int]
-    ) -> tuple[Callable[[float], None], Callable[[], None]]:
+    def _child(self, key: tuple[str, str, int]) -> _Child:
         method, route, status = key
-        child = (
+        child: _Child = (
             self._metrics.request_seconds.labels(method, route).observe,
             self._metrics.requests.labels(method, route, str(status)).inc,
+            {"method": method, "route": route, "status": status},
         )
         self._children[key] = child
         return child

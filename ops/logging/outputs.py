@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, TextIO
 
 from ops.logging.files import Files
+from ops.logging.render import fit_to_leave
 
-# Makes the finished line of an event (`ops/logging/render.py`).
+# Makes the finished line of masked facts (`ops/logging/render.py`).
 LineOf = Callable[[Mapping[str, Any]], str]
 
 
@@ -30,7 +31,7 @@ class Outputs:
     ) -> tuple[tuple[str], dict[str, str]]:
         """Return what the writer is called with (the last of structlog's processors)."""
         where = {"category": str(event.get("category")), "level": str(event.get("level"))}
-        return (self.line_of(event),), where
+        return (self.line_of(fit_to_leave(event)),), where
 
     def close(self) -> None:
         """Close the files; whoever still holds the writer opens them again."""
