@@ -21,9 +21,14 @@ def holder(port: int) -> int | None:
     return None
 
 
-def vacant(usual: int) -> int:
-    """Return the usual port of 127.0.0.1 if nobody has it, else a thousand more, and so on."""
+def vacant(usual: int, *, but: int) -> int:
+    """Return the usual port of 127.0.0.1 if nobody has it, else a thousand more, and so on.
+
+    `but` is one that somebody will have.
+    """
     for port in range(usual, _FIRST_OUTGOING, _STEP):
+        if port == but:
+            continue
         with socket.socket() as probe, suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))

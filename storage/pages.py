@@ -20,7 +20,7 @@ COUNTED = 10_000
 # several words takes longer to be found than the page itself.
 COUNTED_MATCHES = 200
 # Rows of an alphabetical order looked through for each one wanted, before a word's index is asked.
-_NEAR = 200
+_NEAR, _NEAR_AT_MOST = 200, 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ class Listing:
             WITH near AS MATERIALIZED (
                 SELECT id, sort_value FROM (
                     {rows}, {matches} AS matches FROM {self.table} WHERE {where} {sorting}
-                    LIMIT {_NEAR} * ({wanted})
+                    LIMIT least({_NEAR} * ({wanted}), {_NEAR_AT_MOST})
                 ) AS first WHERE matches LIMIT {wanted}
             )
             SELECT id, sort_value FROM near WHERE (SELECT count(*) FROM near) = {wanted}

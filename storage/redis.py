@@ -23,7 +23,32 @@ _REST_SECONDS = 1.0
 
 RELAY_BELL = "ostiary:bell:relay"
 _PROXY = "ostiary:proxy:suspected"
+_TARGETS = "ostiary:targets"
 REVOKED = "ostiary:revoked"
+
+
+# A hash, since looking through all keys takes as long as an attack makes many of them. The times
+# are those of Redis alone.
+_ANNOUNCE = """
+local now = tonumber(redis.call('TIME')[1])
+redis.call('HSET', KEYS[1], ARGV[1], (now + ARGV[3]) .. ' ' .. ARGV[2])
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+"""
+_ANNOUNCED = """
+local now = tonumber(redis.call('TIME')[1])
+local found = {}
+local all = redis.call('HGETALL', KEYS[1])
+for i = 1, #all, 2 do
+    local till, target = string.match(all[i + 1], '^(%d+) (.*)$')
+    if tonumber(till) <= now then
+        redis.call('HDEL', KEYS[1], all[i])
+    else
+        found[#found + 1] = all[i]
+        found[#found + 1] = target
+    end
+end
+return found
+"""
 
 
 class RedisAway(Unavailable, kind=Kind.UNAVAILABLE, code="SERVICE_UNAVAILABLE"):
@@ -76,27 +101,17 @@ class Redis:
 
     async def announce(self, name: str, target: str, *, seconds: int) -> None:
         """Say that a process serves its metrics at `target`, good for so many seconds."""
-        await self._attempt(self._client.set(f"ostiary:target:{name}", target, ex=seconds))
+        await self.evaluate(_ANNOUNCE, _TARGETS, name, target, seconds)
 
     async def withdraw(self, name: str) -> None:
         """Say that a process serves no metrics any more."""
-        await self._attempt(self._client.delete(f"ostiary:target:{name}"))
+        await self._attempt(self._client.hdel(_TARGETS, name))
 
     async def targets(self) -> dict[str, str]:
         """Return what was announced: name of the process to host:port."""
-        return await self._attempt(self._targets())
-
-    async def _targets(self) -> dict[str, str]:
-        keys: list[Any] = [
-            key async for key in self._client.scan_iter("ostiary:target:*", count=1_000)
-        ]
-        values: list[Any] = await self._client.mget(keys) if keys else []
-        pairs = zip(keys, values, strict=True)
-        return {
-            key.decode().removeprefix("ostiary:target:"): value.decode()
-            for key, value in sorted(pairs)
-            if value
-        }
+        found: list[bytes] = await self.evaluate(_ANNOUNCED, _TARGETS)
+        pairs = zip(found[::2], found[1::2], strict=True)
+        return {name.decode(): target.decode() for name, target in sorted(pairs)}
 
     async def evaluate(self, script: str, key: str, *args: str | int) -> Any:
         """Run a Lua script over one key, whatever the breaker says; raise RedisAway."""

@@ -145,18 +145,19 @@ class _Order:
                     break
                 if deed.fills_queues:
                     await _check_room(storage, chosen)
-                await self._do(deed, storage, chosen)
+                done = await self._do(deed, storage, chosen)
+            self._tools.metrics.job_changes.labels(deed.metric).inc(done)
             after = chosen[-1].id
         return self._done - before
 
-    async def _do(self, deed: _Deed, storage: Storage, chosen: Sequence[Chosen]) -> None:
+    async def _do(self, deed: _Deed, storage: Storage, chosen: Sequence[Chosen]) -> int:
         done = await deed.act(storage.backlog, [job.id for job in chosen], self._promise.id)
         if done:
             await storage.audit.note(deed.event, subject=self._promise.id, count=done)
         self._done += done
         # The last thing of all: until the commit nobody can renew the order's lease.
         await self._tell(storage)
-        self._tools.metrics.job_changes.labels(deed.metric).inc(done)
+        return done
 
     async def _tell(self, storage: Storage) -> None:
         if not await storage.outbox.progress(self._promise, done=self._done, total=self._total):

@@ -81,9 +81,10 @@ class QueueService:
             raise QueueNotFound
         alter = desk.hold if change == "held" else desk.release
         async with self._database.transaction(call.actor) as storage:
-            if await alter(storage, queue, reason):
-                self._metrics.job_changes.labels(change).inc()
+            altered = await alter(storage, queue, reason)
             states = await storage.backlog.queues()
+        if altered:
+            self._metrics.job_changes.labels(change).inc()
         return (await self._staffed([state for state in states if state.queue == queue]))[0]
 
     async def _staffed(self, states: Sequence[QueueState]) -> list[StaffedQueue]:

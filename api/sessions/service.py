@@ -83,6 +83,9 @@ class SessionService:
             session, result = await self._go_on(storage, claims)
             role = (await storage.users.by_id(session.user_id)).role if session else ""
         self._metrics.refreshes.labels(result).inc()
+        if result == "reused":
+            self._metrics.sessions_revoked.labels(EndReason.REUSE).inc()
+            _security.warning("refresh token reused, session ended", session=str(claims.session_id))
         if session is None:
             raise InvalidToken
         self._metrics.tokens_issued.labels("refresh").inc()
@@ -169,5 +172,3 @@ class SessionService:
             session=str(session.id),
         )
         await storage.outbox.put(SendReuseNotice(session.user_id))
-        self._metrics.sessions_revoked.labels(EndReason.REUSE).inc()
-        _security.warning("refresh token reused, session ended", session=str(session.id))

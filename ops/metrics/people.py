@@ -79,6 +79,7 @@ class PeopleMetrics(Catalogue):
             "Password resets: letters and uses.",
             "stage",
             by=By.WEB_AND_WORKERS,
+            known=(("requested",),),
         )
         self.hash_seconds = self._histogram(
             "ostiary_password_hash_seconds", "Time to hash or verify one password.", "op"

@@ -32,7 +32,7 @@ def watchers(settings: Settings, stack: Stack, addresses: Addresses) -> Company:
         folder=settings.home / "watch",
         settings=settings,
         paths=paths,
-        ports={one.name: one.vacant_port() for one in PROGRAMS if one.name in running},
+        ports={one.name: one.vacant_port(settings) for one in PROGRAMS if one.name in running},
         postgres_url=postgres_url,
         redis_url=addresses.redis_url or settings.redis_url,
     )

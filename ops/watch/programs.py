@@ -21,9 +21,9 @@ class Program:
     usual_port: int
     cure: str
 
-    def vacant_port(self) -> int:
-        """Return the port that it is usually found at, or one that nobody has."""
-        return vacant(self.usual_port)
+    def vacant_port(self, settings: Settings) -> int:
+        """Return the port that it is usually found at, or one that nobody has or will have."""
+        return vacant(self.usual_port, but=settings.port)
 
 
 PROGRAMS = (
