@@ -136,7 +136,7 @@ async def make_app(
     publish_services(app, parts, tokens, limits)
     presence = Presence(parts.database, metrics)
     identity = Identity(tokens, presence, metrics)
-    publish_status(app, parts, identity)
+    publish_status(app, parts, identity, limits)
     app.cleanup_ctx.append(watching(parts, presence=presence, identity=identity, ring=ring))
     router = Router(
         identifier=identity,

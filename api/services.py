@@ -114,7 +114,7 @@ def publish_services(app: web.Application, parts: Parts, tokens: Tokens, limits:
         app[MAILBOX] = Mailbox(settings.home / "mail")
 
 
-def publish_status(app: web.Application, parts: Parts, identity: Identity) -> None:
+def publish_status(app: web.Application, parts: Parts, identity: Identity, limits: Limits) -> None:
     """Publish what tells how the house is: to Prometheus, and to administrators who sign in."""
     settings = parts.settings
     app[REDIS] = parts.redis
@@ -123,6 +123,7 @@ def publish_status(app: web.Application, parts: Parts, identity: Identity) -> No
         auth=app[AUTH],
         sessions=app[SESSIONS],
         identity=identity,
+        limits=limits,
         denials=Denials(parts.database),
         cookies=PageCookies(base_url=settings.base_url, seconds=settings.refresh_token_ttl),
     )

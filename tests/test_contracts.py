@@ -49,7 +49,7 @@ UNLIMITED = {
     "/health/ready": "load balancers ask all the time",
     "/.well-known/jwks.json": "every verifier asks, and what it gets is cached",
     "/ops/prometheus/targets": "only holders of OPS_TOKEN get this far",
-    "/ops/status": "whoever is no administrator is sent away; it draws itself anew all the time",
+    "/ops/status": "administrators' pages draw themselves anew; being sent away is counted there",
     "/api/docs": "static pages",
     "/assets/": "static files",
     "/dev/mailbox": "development only, on the machine of whoever develops",

@@ -103,6 +103,9 @@ class Tokens:
         parts = public.split(".")
         if not dot or not token.startswith(_REFRESH_PREFIX) or len(parts) != _REFRESH_PARTS:
             raise InvalidToken
+        # A cookie's bytes that are no UTF-8 are here as surrogates, which nothing encodes.
+        if not token.isascii():
+            raise InvalidToken
         key_id, session, generation = parts
         if key_id not in self._keys.ids or checksum != _checksum(head):
             raise InvalidToken

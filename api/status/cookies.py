@@ -2,8 +2,11 @@
 
 Browsers send them with this site's own requests only (SameSite=Strict), no script reads them, and
 by `__Host-` no other host can have set them. They show and end; what they open changes nothing.
+The one that forms are compared with comes along with links of other sites too (SameSite=Lax):
+another in its place would be the end of the forms that are open in other tabs.
 """
 
+import re
 import secrets
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -20,6 +23,7 @@ FORM_FIELD = "form"
 _DEVICE_SECONDS = 180 * 86_400
 _FORM_SECONDS = 86_400
 _FORM_BYTES = 32
+_FORM_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class FormUnknown(Problem, kind=Kind.FORBIDDEN, code="FORBIDDEN"):
@@ -68,13 +72,15 @@ class PageCookies:
     def form_token(self, request: web.Request) -> str:
         """Return what our forms carry beside the cookie of the same value (OWASP: double submit).
 
-        A new one where the browser holds none: `offer_form` gives it along.
+        A new one where the browser holds none of ours: `offer_form` gives it along.
         """
-        return request.cookies.get(self._form) or secrets.token_urlsafe(_FORM_BYTES)
+        held = request.cookies.get(self._form, "")
+        return held if _FORM_TOKEN.fullmatch(held) else secrets.token_urlsafe(_FORM_BYTES)
 
     def offer_form(self, response: web.Response, token: str) -> None:
         """Give the browser the cookie that a form of ours will be compared with."""
         self._set(response, self._form, token, _FORM_SECONDS)
+        response.cookies[self._form]["samesite"] = "Lax"
 
     def check_form(self, request: web.Request, form: dict[str, str]) -> None:
         """Raise FormUnknown unless the form was given to this browser."""

@@ -4,19 +4,23 @@ A browser's session is one like every other: listed, ended and revoked within a 
 token is rotated here, so that reuse is found as at /auth/refresh.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
+from uuid import UUID
 
 from aiohttp import web
 
 from api.auth.service import AuthService, Credentials
 from api.auth.tokens import Pair
 from api.context import CALL, Call, Principal
-from api.keys import DECISION
+from api.keys import DECISION, ROUTE
+from api.limits import Decision, Limits, Policy
 from api.problems import Forbidden, InvalidToken
 from api.sessions.opening import SignedInUser
 from api.sessions.service import SessionService
 from api.status.cookies import Held, PageCookies
+from ops.errors import Problem
 from storage.roles import Permission
 
 
@@ -36,32 +40,33 @@ class Denials(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visitor:
-    """Somebody who may see the pages, and the tokens their browser is to hold from now on."""
+    """Somebody who may see the pages, and the tokens their browser gets, if it gets others."""
 
-    principal: Principal
     renewed: Pair | None = None
 
 
 class Door:
     """Lets administrators in, and out again."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the tools of the feature
         self,
         *,
         auth: AuthService,
         sessions: SessionService,
         identity: Identifier,
+        limits: Limits,
         denials: Denials,
         cookies: PageCookies,
     ) -> None:
         self._auth = auth
         self._sessions = sessions
         self._identity = identity
+        self._limits = limits
         self._denials = denials
         self.cookies = cookies
 
     async def sign_in(self, given: Credentials, request: web.Request) -> SignedInUser:
-        """Open a session for who may see the pages.
+        """Open a session for who may see the pages, in place of the one the browser holds.
 
         Raises what AuthService.login raises, and Forbidden for everybody else who has an account:
         their session ends as it began.
@@ -69,11 +74,14 @@ class Door:
         call = request[CALL]
         call.device_token = self.cookies.held(request).device_token
         signed_in = await self._auth.login(given, call)
-        principal = await self._identity.identify(signed_in.tokens.access_token)
         try:
+            principal = await self._identity.identify(signed_in.tokens.access_token)
             await self._admit(principal, request)
-        except Forbidden:
-            await self._sessions.logout(principal.session_id, call)
+            with suppress(InvalidToken):  # there is nothing to end then
+                await self.sign_out(request)
+        except Problem:
+            # Nobody will hold its tokens.
+            await self._end(self._sessions.read(signed_in.tokens.refresh_token).session_id, call)
             raise
         return signed_in
 
@@ -90,12 +98,14 @@ class Door:
         """
         call = request[CALL]
         if call.principal:
-            return await self._admit(call.principal, request)
+            await self._admit(call.principal, request)
+            return Visitor()
         held = self.cookies.held(request)
         try:
             if held.access_token:
                 principal = await self._identity.identify(held.access_token)
-                return await self._admit(principal, request)
+                await self._let_in(principal, request)
+                return Visitor()
         except InvalidToken:
             pass  # after a quarter of an hour: the other one gets the next
         try:
@@ -105,23 +115,47 @@ class Door:
 
     async def _renewed(self, held: Held, request: web.Request) -> Visitor:
         claims = self._sessions.read(held.refresh_token)
-        decision = await self._sessions.limit(claims)
-        if decision:
-            request[DECISION] = decision
-            decision.raise_if_refused()
+        _counted(request, await self._sessions.limit(claims))
         pair = await self._sessions.refresh(claims, request[CALL])
         principal = await self._identity.identify(pair.access_token)
-        return await self._admit(principal, request, renewed=pair)
+        await self._let_in(principal, request)
+        return Visitor(renewed=pair)
 
-    async def _admit(
-        self, principal: Principal, request: web.Request, *, renewed: Pair | None = None
-    ) -> Visitor:
+    async def _let_in(self, principal: Principal, request: web.Request) -> None:
+        """Let a browser in; the session of one that may not see the pages is good for nothing.
+
+        It ends here, before its owner comes back with tokens that were replaced just now and is
+        taken for a thief.
+        """
+        try:
+            await self._admit(principal, request)
+        except Problem:
+            await self._end(principal.session_id, request[CALL])
+            raise
+
+    async def _admit(self, principal: Principal, request: web.Request) -> None:
         call = request[CALL]
         call.principal = principal
-        if not principal.may(Permission.STATISTICS_READ):
-            await self._denials.note(call, f"{request.method} {request.path}")
-            raise Forbidden
-        return Visitor(principal=principal, renewed=renewed)
+        if principal.may(Permission.STATISTICS_READ):
+            return
+        # Looking is not counted, being sent away is: each time writes into the audit trail.
+        key = str(principal.user_id)
+        _counted(request, await self._limits.general(Policy.AUTHENTICATED, key))
+        # The declared path, as the router notes it: in the asked one stands whatever people like.
+        await self._denials.note(call, f"{request.method} {request[ROUTE]}")
+        raise Forbidden
+
+    async def _end(self, session_id: UUID, call: Call) -> None:
+        """End a session whose owner gets another answer, even where it cannot be ended."""
+        with suppress(Problem):
+            await self._sessions.logout(session_id, call)
+
+
+def _counted(request: web.Request, decision: Decision | None) -> None:
+    """Tell the caller what is left of a limit; raise TooMany when nothing is."""
+    if decision:
+        request[DECISION] = decision
+        decision.raise_if_refused()
 
 
 DOOR = web.AppKey("door", Door)

@@ -12,7 +12,7 @@ from api.access import Public
 from api.assets import Asset, asset_file
 from api.pages.forms import failed
 from api.pages.render import PAGES, Pages
-from api.problems import NotFound
+from api.problems import Forbidden, NotFound
 from api.routing import Routes
 from api.status.catalogue import GROUPS
 from api.status.charts import HEIGHT, WIDTH, Timeline, chart_of
@@ -52,7 +52,10 @@ def for_administrators(handler: Handler) -> Handler:
         try:
             visitor = await door.visitor(request)
         except Problem as problem:
-            return failed(request, problem)
+            response = failed(request, problem)
+            if isinstance(problem, Forbidden):
+                door.cookies.take_back(response)  # their session has ended
+            return response
         if visitor is None:
             return see_other(SIGN_IN_PATH)
         try:
