@@ -27,7 +27,7 @@ dev: .venv/.run ## The same, restarting when a file changes
 	@exec $(BIN)/python -m ops up --reload $(PROCESSES)
 
 test: .venv/.dev ## Run all tests (real PostgreSQL, Redis, SMTP, worker processes)
-	@$(BIN)/python -m pytest $(AT_ONCE) $(ARGS)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest $(AT_ONCE) $(ARGS)
 
 coverage: .venv/.dev ## Run all tests and tell which lines none of them reached
 	@$(BIN)/python -m pytest $(AT_ONCE) --cov --cov-report=term-missing $(ARGS)

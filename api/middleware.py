@@ -67,7 +67,7 @@ class Wrapper:
             started = time.perf_counter()
             call = self._call(request)
             request[CALL] = call
-            self.observer.active += 1
+            self.metrics.active_requests += 1
             try:
                 with bound(request_id=call.request_id):
                     response = await self._answered(request, call, handler)
@@ -77,7 +77,7 @@ class Wrapper:
                     seconds = time.perf_counter() - started
                     self.observer.record(request, response, call, seconds=seconds)
             finally:
-                self.observer.active -= 1
+                self.metrics.active_requests -= 1
             return response
 
         return wrap

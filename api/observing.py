@@ -22,16 +22,15 @@ _log = get_logger()
 
 
 class Observer:
-    """What is written down of requests; `active` is how many are being answered."""
+    """What is written down of requests."""
 
     def __init__(self, metrics: Metrics, *, slow_milliseconds: int) -> None:
-        self.active = 0
         self._metrics = metrics
         self._slow_seconds = slow_milliseconds / 1000 or math.inf
         # Finding a metric's child takes three times as long as counting with it. As bounded as the
         # labels are.
         self._children: dict[tuple[str, str, int], _Child] = {}
-        metrics.requests_active.set_function(lambda: self.active)
+        metrics.requests_active.set_function(lambda: metrics.active_requests)
 
     def record(
         self, request: web.Request, response: web.StreamResponse, call: Call, *, seconds: float

@@ -53,10 +53,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.startswith(_SLOW))
 
 
+def pytest_configure() -> None:
+    """Look for no garbage while thousands of tests are collected: they all stay."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
-    """Spare the collector of garbage what stays to the end: thousands of tests, and all modules."""
+    """Look for garbage again, but never at what stays to the end."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ class RequestMetrics(Catalogue):
     def _asked(self) -> None:
         self.request_seconds = self._histogram(
             "http_server_request_duration_seconds",
-            "Time from the request's headers to the end of its answer.",
+            "Time from the request's headers until its answer is ready; streams to their end.",
             "http_request_method",
             "http_route",
         )
@@ -29,6 +29,8 @@ class RequestMetrics(Catalogue):
         self.requests_active = self._gauge(
             "http_server_active_requests", "Requests being answered now."
         )
+        # A number of the loop's own: a gauge has a lock, which every request would take twice.
+        self.active_requests = 0
         self.slow_requests = self._counter(
             "ostiary_slow_requests_total",
             "Requests that took longer than SLOW_REQUEST_MS, streams apart; each has a log line.",
