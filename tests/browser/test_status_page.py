@@ -103,3 +103,23 @@ async def test_what_stands_still_says_so_and_a_session_that_ended_leads_to_the_f
     await page.wait_for_url("**/ops/sign-in")
 
     assert await page.get_by_role("heading", name="Sign in").count() == 1
+
+
+async def test_whoever_loses_the_role_is_told_so_once_and_asks_no_more(
+    open_page: OpenPage, origin: str, boss: Person, owner: Any
+) -> None:
+    page = await open_page(base_url=origin)
+    await page.goto("/ops/sign-in")
+    await sign_in(page, boss)
+    asked: list[str] = []
+    page.on("response", lambda answer: asked.append(f"{answer.status} {answer.url}"))
+
+    await owner.execute("DELETE FROM user_roles")
+    await page.get_by_text("Your roles do not permit this any more.").wait_for(timeout=12_000)
+    until_then = len(asked)
+    await page.wait_for_timeout(6_000)
+
+    assert asked[-1].startswith("403 ")
+    assert len(asked) == until_then
+    assert await page.locator("#live > *").count() == 0
+    assert await page.locator("#stale").is_hidden()

@@ -8,9 +8,17 @@ const { seconds } = document.currentScript.dataset;
 async function fresh() {
   const answer = await fetch(location.href, { cache: "no-store" });
   if (answer.redirected) location.assign(answer.url);
+  if (answer.status === 401 || answer.status === 403) leave();
   if (!answer.ok) throw new Error(answer.status);
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   return page.getElementById("live");
+}
+
+// Whoever may not see it any more is told so once, and not every few seconds.
+function leave() {
+  clearInterval(timer);
+  live.replaceChildren();
+  verdict.textContent = "Your roles do not permit this any more.";
 }
 
 async function redraw() {
@@ -25,8 +33,8 @@ async function redraw() {
     if (verdict.textContent !== found.dataset.verdict) verdict.textContent = found.dataset.verdict;
     stale.hidden = true;
   } catch {
-    stale.hidden = false;
+    stale.hidden = !live.hasChildNodes();
   }
 }
 
-setInterval(redraw, seconds * 1000);
+const timer = setInterval(redraw, seconds * 1000);
