@@ -1,6 +1,7 @@
 """Rules of registration and sign-in."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -12,7 +13,7 @@ from api.auth.tokens import Tokens
 from api.context import Call
 from api.passwords.hasher import Hasher
 from api.passwords.policy import PasswordPolicy
-from api.problems import InvalidToken
+from api.problems import Forbidden, InvalidToken
 from api.sessions.opening import SessionOpener, SignedInUser
 from ops.errors import Kind, Problem
 from ops.logging import get_logger
@@ -26,6 +27,9 @@ from storage.users import Credential, EmailTaken
 
 # What a registration that tells strangers nothing takes after the hash, whatever there is to write.
 _SILENT_SECONDS = 0.02
+
+# Says whether a person may have a session of the kind that is asked for.
+Admits = Callable[[Storage, UUID], Awaitable[bool]]
 
 _security = get_logger("security")
 
@@ -116,15 +120,18 @@ class AuthService:
             self._metrics.tokens_issued.labels("register").inc()
         return signed_in
 
-    async def login(self, given: Credentials, call: Call) -> SignedInUser:
+    async def login(
+        self, given: Credentials, call: Call, *, admits: Admits | None = None
+    ) -> SignedInUser:
         """Sign a person in.
 
         Every failure looks alike and takes alike: unknown, without password, wrong. Only who has
-        the right password learns that the account is deactivated or its address unverified.
+        the right password learns that the account is deactivated or its address unverified, or
+        that `admits` says no (Forbidden): no session has begun then, and none of theirs has ended.
         """
         async with self._guard.admitted(given.email, call) as attempt:
             credential = await self._proved(attempt, given.password, call)
-        await self._check_admissible(credential, call)
+        await self._check_admissible(credential, call, admits)
         await self._upgrade_hash(credential, given.password)
         signed_in = await self._sign_in(credential, attempt, call)
         self._metrics.logins.labels("password", "success").inc()
@@ -216,13 +223,17 @@ class AuthService:
         pair = self._tokens.issue(session, user.role)
         return SignedInUser(user, pair, self._devices.issue(UUID(result["device"])))
 
-    async def _check_admissible(self, credential: Credential, call: Call) -> None:
-        """Raise AccountDeactivated or EmailNotVerified, to somebody who knew the password."""
+    async def _check_admissible(
+        self, credential: Credential, call: Call, admits: Admits | None
+    ) -> None:
+        """Raise the Problem of who knew the password and gets no session all the same."""
         problem: Problem
         if not credential.is_active:
             reason, problem = "deactivated", AccountDeactivated()
         elif self._rules.verified_only and not credential.email_verified:
             reason, problem = "unverified", EmailNotVerified()
+        elif admits and not await self._admitted(credential, admits):
+            reason, problem = "not_permitted", Forbidden()
         else:
             return
         async with self._database.transaction(call.actor) as storage:
@@ -234,6 +245,10 @@ class AuthService:
             )
         self._metrics.logins.labels("password", reason).inc()
         raise problem
+
+    async def _admitted(self, credential: Credential, admits: Admits) -> bool:
+        async with self._database.reading() as storage:
+            return await admits(storage, credential.user_id)
 
     async def _refuse(self, credential: Credential | None, call: Call) -> None:
         """Write down a failure: the same work whether the person is known or not."""

@@ -21,7 +21,8 @@ from api.sessions.opening import SignedInUser
 from api.sessions.service import SessionService
 from api.status.cookies import Held, PageCookies
 from ops.errors import Problem
-from storage.roles import Permission
+from storage.repositories import Storage
+from storage.roles import BuiltInRole, Permission
 
 
 class Identifier(Protocol):
@@ -68,12 +69,11 @@ class Door:
     async def sign_in(self, given: Credentials, request: web.Request) -> SignedInUser:
         """Open a session for who may see the pages, in place of the one the browser holds.
 
-        Raises what AuthService.login raises, and Forbidden for everybody else who has an account:
-        their session ends as it began.
+        Raises what AuthService.login raises, Forbidden for everybody else who has an account.
         """
         call = request[CALL]
         call.device_token = self.cookies.held(request).device_token
-        signed_in = await self._auth.login(given, call)
+        signed_in = await self._auth.login(given, call, admits=_may_look)
         try:
             principal = await self._identity.identify(signed_in.tokens.access_token)
             await self._admit(principal, request)
@@ -149,6 +149,13 @@ class Door:
         """End a session whose owner gets another answer, even where it cannot be ended."""
         with suppress(Problem):
             await self._sessions.logout(session_id, call)
+
+
+async def _may_look(storage: Storage, user_id: UUID) -> bool:
+    """Say whether somebody's roles permit the pages, before there is a session to ask."""
+    names = (await storage.users.by_id(user_id)).roles or (BuiltInRole.GUEST,)
+    roles = [await storage.roles.by_name(name) for name in names]
+    return any(Permission.STATISTICS_READ in role.permissions for role in roles)
 
 
 def _counted(request: web.Request, decision: Decision | None) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.api.browsers import SIGN_IN, Browser
 from tests.conftest import Serve
-from tests.factories import bearer
+from tests.factories import PASSWORD, bearer
 from tests.people import Person, admin, id_of, person
 
 STATUS, SIGN_OUT = "/ops/status", "/ops/sign-out"
@@ -120,6 +120,25 @@ async def test_a_sign_in_that_fails_leaves_the_session_that_the_browser_held(
 
     assert status == 401
     assert (await browser.ask("GET", STATUS))[0] == 200
+
+
+async def test_a_refused_sign_in_opens_nothing_ends_nothing_and_promises_no_letter(
+    serve: Serve, owner: Any
+) -> None:
+    api = await serve(sessions_per_user="1")
+    user, browser = await person(api, owner), Browser(api)
+    await browser.ask("GET", SIGN_IN)
+    form = {"email": user["user"]["email"], "password": PASSWORD}
+    form["form"] = browser.jar["ostiary_page_form"]
+    letters = "SELECT count(*) FROM outbox WHERE name = 'emails.new_device'"
+
+    new = {"User-Agent": "Lynx/2.9"}
+    status, _, _ = await browser.ask("POST", SIGN_IN, data=form, headers=new)
+
+    assert status == 403
+    sessions = await owner.fetch("SELECT ended_at FROM sessions WHERE user_id = $1", id_of(user))
+    assert [row[0] for row in sessions] == [None]
+    assert await owner.fetchval(letters) == 0
 
 
 @pytest.mark.parametrize("path", [SIGN_IN, STATUS])
