@@ -19,7 +19,7 @@ def latency(share: float) -> str:
 
 PROCESSES_DOWN = f"count({house('up')} == 0) or vector(0)"
 VERSIONS = f"count(count by (version) ({ours('ostiary_build_info')}))"
-LOOP_LAG = ours("event_loop_lag_seconds", 'process_type="web"')
+LOOP_LAG = ours("event_loop_lag_seconds")
 HIGHEST_LOOP_LAG = highest(LOOP_LAG)
 
 SIGN_INS_BY_RESULT = each(ours("ostiary_login_attempts_total"), by="result")

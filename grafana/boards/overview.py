@@ -121,10 +121,11 @@ _HEALTH = Row(
     ),
     stat(
         "Event loop lag",
-        "The highest of the web processes. Above 100 ms every request of it waits that long.",
+        "The latest that a process ran in the 15 seconds before. Above 250 ms for minutes its"
+        " requests wait; above 10 s it hangs: replace it.",
         expr=signals.HIGHEST_LOOP_LAG,
         unit="s",
-        limits=above(warn=0.05, alarm=0.1),
+        limits=above(warn=0.25, alarm=1.0),
         alerts=("EventLoopLagHigh",),
     ),
 )

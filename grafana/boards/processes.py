@@ -68,10 +68,11 @@ _NOW = Row(
     ),
     stat(
         "Event loop lag",
-        "The highest of the web processes. Above 100 ms: more processes, or one blocks.",
+        "The latest that a process ran in the 15 seconds before. Above 250 ms for minutes: more"
+        " processes, or one blocks.",
         expr=signals.HIGHEST_LOOP_LAG,
         unit="s",
-        limits=above(warn=0.05, alarm=0.1),
+        limits=above(warn=0.25, alarm=1.0),
         alerts=("EventLoopLagHigh",),
     ),
     stat(
@@ -125,10 +126,11 @@ _TAKEN = Row(
     ),
     graph(
         "Event loop lag by process",
-        "One process only: a request that computes for long; the slow requests in the log.",
+        "The worst of the 15 seconds before. One process only: a request that computes for long;"
+        " the slow requests in the log. A line that climbs is a loop that hangs.",
         lines={"{{process}}": signals.LOOP_LAG},
         unit="s",
-        limits=above(alarm=0.1),
+        limits=above(warn=0.25, alarm=1.0),
         alerts=("EventLoopLagHigh",),
     ),
     graph(
