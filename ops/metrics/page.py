@@ -18,12 +18,14 @@ LABELS = {
     " `unmatched`",
     "job": "jobs of the catalogue ([jobs.md](jobs.md))",
     "method": "ways to sign in or up: `password`",
-    "op": "`hash`, `verify`",
+    "op": "`hash`, `verify`; for hashes of other systems `verify bcrypt`, `verify pbkdf2`,"
+    " `verify argon2` (of other parameters than ours)",
     "operation": "statements by module and name, such as `users.by_id`; lists are `users.page` and"
     " `users.count`; `transaction.commit` is the wait for the disk; `other` is asyncpg's own",
     "outcome": "our words for an end, such as `done`, `retried`, `dead`; of letters `handed_over`,"
     " `failed`, `withheld`",
-    "policy": "limits: `anonymous`, `authenticated`, `premium`, `refresh`, `auth_failures`",
+    "policy": "limits: `anonymous`, `authenticated`, `premium`, `refresh`; on failed sign-ins"
+    " `auth` (those of one caller) and `account` (those at one account)",
     "queue": "queues of the catalogue",
     "reason": "our words for a reason",
     "result": "our words for a result, such as `success`, `failure`",
@@ -48,8 +50,9 @@ are is told at `GET /ops/prometheus/targets` to whoever has OPS_TOKEN
 
 What all processes share (`clock` in the last column) every clock process says alike: use
 `max by (...)`, not `sum`. A counter has no series until its process has counted something with that
-label; `or vector(0)` makes silence a number. Besides these there are `process_*` (memory, CPU, open
-files) and `python_info` of the client library.
+label, but for those that begin at 0 because an alarm waits for the first; `or vector(0)` makes
+silence a number. Besides these there are `process_*` (memory, CPU, open files) and `python_info` of
+the client library.
 
 A web process that was asked for every route there is says 1,850 lines: 200 kB of text, 14 kB as
 Prometheus asks for them (gzip). They are written beside the event loop, which gets its turn every
