@@ -55,6 +55,13 @@ def away_finding() -> Finding:
     return Finding(verdict=Verdict.ACT, text=text, runbook="RedisErrors")
 
 
+def stale_finding(age: float | None) -> Finding:
+    """Return what is to be said when nobody could measure for so many seconds, or ever (None)."""
+    since = "Nothing was measured yet" if age is None else f"Measured {shown(age, 'seconds')} ago"
+    text = f"{since}: measuring fails, the logs of the web processes say why."
+    return Finding(verdict=Verdict.LOOK, text=text, runbook="TargetDown")
+
+
 def findings_of(
     snapshot: Snapshot, newest: Sample, groups: Mapping[str, Sequence[Figure]]
 ) -> list[Finding]:

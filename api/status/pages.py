@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
 
@@ -108,7 +107,7 @@ def _asset(name: str) -> Asset:
 
 
 def _page(renderer: Pages, status: Status, facts: dict[str, object]) -> web.Response:
-    timeline = Timeline.of(status.times, datetime.now(UTC))
+    timeline = Timeline.of(status.times, status.now)
     charts = {
         group: [chart_of(figure, timeline) for figure in figures]
         for group, figures in status.groups.items()

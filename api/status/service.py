@@ -9,7 +9,7 @@ from typing import Any
 
 from api.status.collector import collect
 from api.status.figures import Figure, drawn, gravest, point_of
-from api.status.findings import Finding, Name, away_finding, findings_of
+from api.status.findings import Finding, Name, away_finding, findings_of, stale_finding
 from api.status.plans import Verdict
 from api.status.samples import (
     Point,
@@ -20,14 +20,19 @@ from api.status.samples import (
     snapshot_of,
     together,
 )
+from ops.logging import get_logger
 from storage.processes import alive
 from storage.redis import Redis, RedisAway
-from storage.status import HISTORY_SECONDS, keep, look
+from storage.status import HISTORY_SECONDS, Kept, keep, look
 
 # What another release keeps in another form is passed over.
 _POINT = {"at", "values"}
 _DECIMALS = 4
 _LOOKS = 2
+# Several turns after which nobody can have measured.
+_STALE_SECONDS = 30.0
+
+_log = get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +57,8 @@ class Status:
     # None before anything was measured.
     measured_at: datetime | None
     age: float | None
+    # When the times end: by Redis' clock, as they are.
+    now: datetime
     redis: str
     findings: Sequence[Finding]
     groups: Mapping[str, Sequence[Figure]]
@@ -85,6 +92,13 @@ class _History:
     points: Sequence[Point]
     now: float
     read_at: float
+    # It was our turn to measure, and we could not.
+    failed: bool = False
+
+    @property
+    def moment(self) -> float:
+        """The moment it is now, by Redis' clock."""
+        return self.now + time.monotonic() - self.read_at
 
 
 class StatusService:
@@ -117,35 +131,50 @@ class StatusService:
         kept = await look(self._redis)
         latest = _Latest.of(kept.latest)
         points = [Point(**point) for point in kept.points if point.keys() == _POINT]
+        failed = False
         if kept.is_our_turn:
-            latest = await self._measured(latest, at=kept.now)
-            points.append(point_of(together(latest.minute)))
-            await keep(self._redis, latest=latest, point=points[-1])
+            try:
+                latest, point = await self._measured(latest, kept)
+                points.append(point)
+            except RedisAway:
+                raise
+            except Exception:  # noqa: BLE001 - whoever looks is told, and sees what is known
+                _log.exception("the status cannot be measured")
+                failed = True
         recent = [point for point in points if point.at > kept.now - HISTORY_SECONDS]
-        return _History(latest=latest, points=recent, now=kept.now, read_at=read_at)
+        return _History(latest=latest, points=recent, now=kept.now, read_at=read_at, failed=failed)
 
-    async def _measured(self, before: _Latest | None, *, at: float) -> _Latest:
+    async def _measured(self, before: _Latest | None, kept: Kept) -> tuple[_Latest, Point]:
+        """Measure and keep it; return what the next look goes on from, and what is drawn."""
         served = {queue for process in await alive(self._redis) for queue in process.queues}
         found = await collect(await self._redis.targets())
         earlier = before.snapshot if before else None
-        snapshot = snapshot_of(found, earlier, at=at, served=served)
+        snapshot = snapshot_of(found, earlier, at=kept.now, served=served)
         samples = [*(before.minute if before else ()), sample_of(snapshot, earlier)]
-        return _Latest(snapshot=snapshot, minute=last_minute(samples))
+        latest = _Latest(snapshot=snapshot, minute=last_minute(samples))
+        point = point_of(together(latest.minute))
+        await keep(self._redis, latest=latest, point=point)
+        return latest, point
 
 
 def _status(known: _History, redis: str) -> Status:
     groups, latest = drawn(known.points), known.latest
+    at = latest.snapshot.at if latest else None
+    moment = known.moment
+    age = None if at is None else moment - at
     findings = [away_finding()] if redis == "away" else []
+    if redis == "ok" and (known.failed or (age is not None and age > _STALE_SECONDS)):
+        findings.append(stale_finding(age))
     if latest:
         findings += findings_of(latest.snapshot, latest.minute[-1], groups)
     states = sorted(latest.snapshot.processes.items()) if latest else []
-    at = latest.snapshot.at if latest else None
     return Status(
         verdict=gravest(
             [Verdict.OK if latest else Verdict.UNKNOWN, *(item.verdict for item in findings)]
         ),
         measured_at=None if at is None else _time(at),
-        age=None if at is None else known.now - at + time.monotonic() - known.read_at,
+        age=age,
+        now=_time(moment),
         redis=redis,
         findings=findings,
         groups=groups,

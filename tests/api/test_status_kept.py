@@ -1,6 +1,7 @@
 """What the status page keeps: one history for all web processes, bounded, gone without Redis."""
 
 import asyncio
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import orjson
 import pytest
 
 from api.parts import Parts
@@ -103,6 +105,50 @@ async def test_while_redis_is_away_the_last_numbers_stand_with_their_age(
     assert told["findings"][0]["text"].startswith("Redis does not answer")
     assert told["times"] == first["times"]
     assert told["ageSeconds"] > first["ageSeconds"]
+
+
+async def test_what_nobody_measured_for_half_a_minute_is_not_well(
+    api: aiohttp.ClientSession, boss: Person, parts: Parts, house: House
+) -> None:
+    await in_order(api, boss, house)
+    client = parts.redis._client
+    latest = orjson.loads(await client.get(f"{RING}:latest") or "")
+    latest["snapshot"]["at"] -= 40
+    await client.set(f"{RING}:latest", orjson.dumps(latest))
+    await client.set(f"{RING}:turn", 1)  # somebody has it, and does nothing
+
+    told = await told_once(api, boss)
+
+    assert told["verdict"] == "look"
+    assert len(told["findings"]) == 1
+    assert re.match(r"Measured 4\d(\.\d)? s ago: measuring fails", told["findings"][0]["text"])
+    assert 40 <= told["ageSeconds"] < 60
+
+
+async def test_a_measurement_that_fails_is_told_at_once_beside_what_is_known(
+    api: aiohttp.ClientSession, boss: Person, parts: Parts, house: House
+) -> None:
+    first = await in_order(api, boss, house)
+    client = parts.redis._client
+    latest = orjson.loads(await client.get(f"{RING}:latest") or "")
+    for process in latest["snapshot"]["processes"].values():
+        process["cpu"] = "much"  # another release's form, of which nothing can be taken away
+    await client.set(f"{RING}:latest", orjson.dumps(latest))
+    await house.pass_turn()
+
+    told = await told_once(api, boss)
+
+    assert told["verdict"] == "look"
+    assert "measuring fails" in told["findings"][0]["text"]
+    assert told["times"] == first["times"]
+
+
+async def in_order(api: aiohttp.ClientSession, boss: Person, house: House) -> Any:
+    """Start a house in which all is well, and look at it."""
+    await house.whole()
+    told = await told_to(api, boss)
+    assert told["verdict"] == "ok"
+    return told
 
 
 def test_every_metric_that_is_drawn_exists_under_the_labels_it_is_drawn_by() -> None:
