@@ -75,13 +75,14 @@ async def test_one_id_is_on_the_answer_every_line_the_promise_the_event_and_the_
 ) -> None:
     request_id = "follow-me.0123456789"
 
+    house.sink.letters.clear()
     headers = {"X-Request-Id": request_id}
     async with house.api.post("/auth/register", json=new_user(), headers=headers) as answer:
         assert answer.status == 201
     letter = await house.letter("welcome")
 
     async def ended() -> bool:
-        return any(line["event"] == "job ended" for line in house.lines_of("workers"))
+        return any(line.get("request_id") == request_id for line in house.lines_of("workers"))
 
     await eventually(ended)
     assert answer.headers["X-Request-Id"] == request_id
