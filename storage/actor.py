@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
+from ops.request_ids import OF_COMMANDS
 from storage.claims import Claim
 
 
@@ -36,7 +37,7 @@ SYSTEM = Actor(kind=ActorKind.SYSTEM)
 def operator() -> Actor:
     """Return who runs a command on this machine; the request id begins with their name on it."""
     return Actor(
-        kind=ActorKind.OPERATOR, request_id=f"command-{_login_name()}-{os.urandom(4).hex()}"
+        kind=ActorKind.OPERATOR, request_id=f"{OF_COMMANDS}{_login_name()}-{os.urandom(4).hex()}"
     )
 
 

@@ -19,6 +19,7 @@ from jinja2 import (
     select_autoescape,
 )
 
+from ops.request_ids import may_be_told
 from ops.settings import Settings
 from workers.mailer import sender_domain
 
@@ -28,8 +29,8 @@ FALLBACK_LOCALE = "en"
 # What separates one address from the next, quotes a name or opens an encoded word: Python's email
 # package drops the quotes of a name that it folds, and "Ada, x@example.com," became two addresses.
 _STRUCTURE = dict.fromkeys(map(ord, '()<>[]:;@\\,."=?'), " ")
-# An id that callers see themselves, in one line; those of commands name a person on our machine.
-_MAY_BE_TOLD = re.compile(r"(?!command-)[A-Za-z0-9._-]{1,60}")
+# One that fits into a header in one line, whoever chose it.
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,60}")
 # Directional controls could make a name read as something else (Unicode TR 36).
 _HIDDEN = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C])
 
@@ -75,8 +76,9 @@ class Letters:
         message["Message-ID"] = f"<{letter.id}@{sender_domain(self._settings)}>"
         message["Auto-Submitted"] = "auto-generated"
         message["X-Ostiary-Template"] = letter.template
-        if letter.request_id and _MAY_BE_TOLD.fullmatch(letter.request_id):
-            message["X-Request-Id"] = letter.request_id
+        request_id = letter.request_id or ""
+        if _REQUEST_ID.fullmatch(request_id) and may_be_told(request_id):
+            message["X-Request-Id"] = request_id
         message.set_content(body.lstrip("\n"))
         message.add_alternative(
             self._render(letter, "html", facts | {"subject": message["Subject"]}), subtype="html"

@@ -6,25 +6,34 @@ that they were given; both stand behind the first line, behind a known beginning
 
 import re
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
 
 from ops.logging.masks import HIDDEN, masked
+from ops.request_ids import may_be_told
 
 _MOST = 500
 _KEPT = frozenset({
     "environment", "event_id", "level", "platform", "release", "sdk", "server_name", "timestamp",
 })  # fmt: skip
-# Source lines are the program's own, as everybody can read them; values of variables are people's.
+# Source lines are the program's own, as everybody can read them; values of variables are people's,
+# and absolute paths lead through the home of whoever installed us.
 _OF_FRAMES = frozenset({
-    "abs_path", "context_line", "filename", "function", "in_app", "lineno", "module",
-    "post_context", "pre_context",
+    "context_line", "filename", "function", "in_app", "lineno", "module", "post_context",
+    "pre_context",
 })  # fmt: skip
-# What these quote are names in our own code.
+# What these quote are names in our own code, and its files.
 _ABOUT_CODE = frozenset({"AttributeError", "ImportError", "NameError", "TypeError"})
+_FOLDERS = re.compile(r"/[^'\"()]*/")
 _ARGUMENT = re.compile(r"(invalid input for query argument \$\d+).*")
-_QUOTED = re.compile(r"(?<!\w)'(?:[^'\\]|\\.)*'?|\"[^\"]*\"?")
-# PostgreSQL's names of tables, columns and constraints.
-_IDENTIFIER = re.compile(r'"[a-z_][a-z0-9_]*"')
+# PostgreSQL quotes names and values alike: a name is what follows the word for its kind. It does
+# not escape quotes within a value, which therefore ends at the last one.
+_QUOTED = re.compile(
+    r"\b(?P<name>(?:relation|table|column|constraint|index|type|function|schema)"
+    r' "[a-z_][a-z0-9_]*")(?!\w)'
+    r"|(?<!\w)'(?:[^'\\]|\\.)*'?"
+    r'|".*"|".*'
+)
 # What masks leave of an address is enough for a log at home, and too much for elsewhere.
 _ADDRESS_LEFT = re.compile(r"\S?\*\*\*@[\w.-]+")
 
@@ -35,9 +44,17 @@ def scrubbed(event: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **{name: value for name, value in event.items() if name in _KEPT},
         "transaction": safe(str(event.get("transaction") or "")),
-        "tags": {name: safe(str(value)) for name, value in event.get("tags", {}).items()},
+        "tags": _tags(event.get("tags", {})),
         "contexts": {"runtime": event.get("contexts", {}).get("runtime", {})},
         "exception": {"values": [_error(error) for error in errors]},
+    }
+
+
+def _tags(tags: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        name: safe(str(value))
+        for name, value in tags.items()
+        if name != "request_id" or may_be_told(str(value))
     }
 
 
@@ -52,13 +69,16 @@ def _error(error: Mapping[str, Any]) -> dict[str, Any]:
             "type": "generic",
             "handled": (error.get("mechanism") or {}).get("handled", True),
         },
-        "value": safe(first if name in _ABOUT_CODE else _without_values(first)),
+        "value": safe(_FOLDERS.sub("", first) if name in _ABOUT_CODE else _without_values(first)),
         "stacktrace": {"frames": [_frame(frame) for frame in frames]},
     }
 
 
 def _frame(frame: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: frame[name] for name in sorted(_OF_FRAMES & frame.keys())}
+    told = {name: frame[name] for name in sorted(_OF_FRAMES & frame.keys())}
+    # Relative to where packages lie, unless the library did not find out: then it is absolute.
+    file = PurePath(str(told.get("filename") or ""))
+    return told | {"filename": file.name} if file.is_absolute() else told
 
 
 def _without_values(text: str) -> str:
@@ -66,7 +86,7 @@ def _without_values(text: str) -> str:
 
 
 def _quoted(found: re.Match[str]) -> str:
-    return found[0] if _IDENTIFIER.fullmatch(found[0]) else HIDDEN
+    return found["name"] or HIDDEN
 
 
 def safe(text: str) -> str:

@@ -12,7 +12,6 @@ import aiohttp
 import pytest
 
 from ops.error_reports.budget import Budget
-from ops.error_reports.scrubbing import scrubbed
 from ops.logging import set_up
 from ops.version import VERSION
 from tests.conftest import MakeSettings
@@ -105,11 +104,12 @@ async def test_an_internal_error_arrives_with_its_request_id_and_without_people(
     assert error["value"] == ('new row for relation "users" violates check constraint "planted"')
     frames = error["stacktrace"]["frames"]
     assert any(frame["function"] == "register" for frame in frames)
+    assert "api/auth/handlers.py" in {frame["filename"] for frame in frames}
     raw = collector.raw.lower()
     for secret in (
         "canary@", "acme.example", "kanarien", "gelbschnabel", PASSWORD, "canaryquery",
         "canarycookie", signed_in["accessToken"], signed_in["refreshToken"], "argon2id",
-        '"vars"', '"request"', '"user"', '"breadcrumbs"', '"modules"',
+        '"vars"', '"request"', '"user"', '"breadcrumbs"', '"modules"', '"abs_path"',
     ):  # fmt: skip
         assert secret.lower().encode() not in raw, secret
 
@@ -219,6 +219,7 @@ def tell(error, logger=None):
         log.exception("told", logger=logger, request_id="req_1")
 tell(Unavailable("a Problem"))
 tell(ValueError("of a sender"), logger="opentelemetry.exporter")
+log.error("of a command", exc_info=LookupError("told"), request_id="command-canary-0a1b2c3d")
 log.error("no exception")
 log.warning("one that is handed over", exc_info=LookupError("handed over"))
 for number in range(70):
@@ -237,60 +238,10 @@ async def test_lines_with_an_exception_are_told_unless_it_is_a_problem_and_not_t
 
     told = [event for event in collector.events if event["server_name"] == "logging"]
     values = [event["exception"]["values"][-1]["value"] for event in told]
-    assert values == ["handed over", *(f"number {number}" for number in range(59))]
+    assert values == ["told", "handed over", *(f"number {number}" for number in range(58))]
+    assert told[0]["tags"] == {"event": "of a command"}
     assert told[-1]["tags"] == {"event": "told", "request_id": "req_1"}
-
-
-def _event(kind: str, value: str) -> dict[str, Any]:
-    frame = {"function": "f", "lineno": 1, "vars": {"password": "Canary"}}
-    error = {"type": kind, "value": value, "stacktrace": {"frames": [frame]}}
-    return {
-        "exception": {"values": [error]},
-        "request": {"data": "Canary", "headers": {"Authorization": "Canary"}},
-        "user": {"email": "Canary"},
-        "extra": {"sys.argv": ["Canary"]},
-        "breadcrumbs": {"values": [{"message": "Canary"}]},
-        "contexts": {"runtime": {"name": "CPython"}, "trace": {"data": "Canary"}},
-        "tags": {"note": "canary@acme.example ort_Canary0123456789abcdef"},
-        "modules": {"Canary": "1"},
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("kind", "value"),
-    [
-        ("ValueError", "no such mailbox: canary@acme.example"),
-        ("ValueError", "got ort_Canary0123456789abcdef and osu_Canary0123456789abcdef"),
-        ("ValueError", "invalid literal for int() with base 10: 'Canary Horse'"),
-        ("ValueError", 'not a name: "O\'Canary"'),
-        ("KeyError", "'Canary'"),
-        ("DataError", "invalid input for query argument $2: Canary (expected a number)"),
-        ("DataError", "invalid input for query argument $2: 'Canary' ('str' object cannot)"),
-        ("UniqueViolationError", "duplicate key\nDETAIL:  Key (email)=(Canary) already exists."),
-        ("RuntimeError", "password=Canary-Horse-9"),
-        ("RuntimeError", "Authorization: Bearer Canary.0123456789"),
-        ("OSError", "postgresql://ostiary:Canary@db/ostiary is away"),
-    ],
-)
-def test_messages_lose_what_may_be_somebodys(kind: str, value: str) -> None:
-    told = json.dumps(scrubbed(_event(kind, value)))
-
-    assert "canary" not in told.lower()
-    assert "acme" not in told
-
-
-@pytest.mark.parametrize(
-    ("kind", "value"),
-    [
-        ("AttributeError", "'NoneType' object has no attribute 'email'"),
-        ("UndefinedTableError", 'relation "users" does not exist'),
-        ("RuntimeError", "the tools are not open"),
-    ],
-)
-def test_messages_about_our_own_code_stay_whole(kind: str, value: str) -> None:
-    (error,) = scrubbed(_event(kind, value))["exception"]["values"]
-
-    assert (error["type"], error["value"]) == (kind, value)
+    assert b"canary" not in collector.raw
 
 
 def test_a_storm_of_errors_is_no_storm_of_reports() -> None:
