@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextvars import Context
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -61,7 +62,8 @@ class Verification:
             return self._late
         self._late = None
         if self._running is None:
-            self._running = asyncio.create_task(self._run())
+            # It is for all who ask: who came first must not have it in their trace and lines.
+            self._running = asyncio.create_task(self._run(), context=Context())
         try:
             async with asyncio.timeout(self._patience):
                 return await asyncio.shield(self._running)

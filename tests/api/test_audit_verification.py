@@ -1,6 +1,7 @@
 """The audit trail is verified over HTTP, without keeping others waiting."""
 
 import asyncio
+import io
 import time
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,10 @@ import pytest
 
 from api.audit.verification import StillVerifying, Verification
 from api.parts import Parts
+from ops.logging import bound, set_up
 from ops.metrics import Metrics
+from ops.tracing import Kind
+from tests.ops.memory import Memory
 from tests.people import Person, admin, call
 from tests.storage.trail import garbage_of_others_apart, generate, note, seal
 from workers.toolbox import Tools
@@ -77,6 +81,27 @@ async def test_who_asks_while_a_verification_runs_gets_its_result(
 
     assert len({when for _, when in found}) == 1
     assert later[1] > found[0][1]
+
+
+async def test_a_verification_for_all_is_in_the_trace_and_the_lines_of_nobody_who_asks(
+    parts: Parts, tools: Tools, owner: Any
+) -> None:
+    await note(tools.database, *["user.created"] * 3)
+    await seal(tools.database)
+    await owner.execute("UPDATE audit_ledger SET action = 'user.erased' WHERE sequence = 2")
+    memory, said = Memory(), io.StringIO()
+    set_up(parts.settings, process="asked", output=said)
+    span = memory.tracer.begin("asked", kind=Kind.SERVER, attributes={})
+    assert span
+
+    with bound(request_id="req_of_somebody"), span:
+        verdict, _ = await verification(parts).result()
+    set_up(parts.settings, process="test")
+
+    assert not verdict.valid
+    assert [each.name for each in memory.all] == ["asked"]
+    assert "audit chain broken" in said.getvalue()
+    assert "req_of_somebody" not in said.getvalue()
 
 
 async def test_a_verification_longer_than_anybody_waits_is_told_to_who_asks_again(
