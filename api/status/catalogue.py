@@ -1,7 +1,10 @@
 """The catalogue of what the page draws: lines, limits, and the runbook for whoever is over one.
 
-Limits are those of the alerts (`prometheus/rules/`), looked at over a minute instead of five: the
-page may worry a little sooner than Prometheus, and never calls anybody.
+One of the two limits is that of the alert whose runbook is named (`prometheus/rules/`), looked at
+over the last minute and the whole house; alerts wait longer, and look at each queue, template or
+process by itself. So the page may worry sooner than Prometheus, and never calls anybody. Latency,
+reused tokens, jobs given up and the last verification have limits of their own: alerts look at
+these over hours, or at how they grow.
 """
 
 from collections.abc import Mapping
@@ -11,6 +14,9 @@ from api.status.measures import all_of, gauge, highest, quantile, rate, ratio
 from api.status.plans import Limit, Plan
 
 _HOUR = 3_600.0
+# What was put back or withheld says nothing of how many fail.
+_TRIES = ("jobs done", "jobs retried", "jobs dead")
+_SENT = ("letters handed_over", "letters failed", "letters bounced")
 _GOOD_REFRESHES = ("rotated", "repeated", "reused")
 
 GROUPS: Mapping[str, tuple[Plan, ...]] = {
@@ -27,7 +33,7 @@ GROUPS: Mapping[str, tuple[Plan, ...]] = {
             title="Server errors",
             about="Share of answers with a 5xx status.",
             unit="ratio",
-            lines={"errors": ratio(("server_errors",), "requests", floor=6)},
+            lines={"errors": ratio(("server_errors",), ("requests",), floor=6)},
             limit=Limit(look=0.003, act=0.0144, runbook="ErrorBudgetBurnFast"),
         ),
         Plan(
@@ -102,7 +108,7 @@ GROUPS: Mapping[str, tuple[Plan, ...]] = {
                 look=0.1,
                 act=0.5,
                 runbook="JobFailureRatioHigh",
-                watched=ratio(("jobs retried", "jobs dead"), "jobs", floor=5),
+                watched=ratio(("jobs retried", "jobs dead"), _TRIES, floor=5),
                 says="tried again or given up",
                 unit="ratio",
             ),
@@ -154,7 +160,7 @@ GROUPS: Mapping[str, tuple[Plan, ...]] = {
                 look=0.1,
                 act=0.5,
                 runbook="LetterFailureRatioHigh",
-                watched=ratio(("letters failed", "letters bounced"), "letters", floor=5),
+                watched=ratio(("letters failed", "letters bounced"), _SENT, floor=5),
                 says="lost",
                 unit="ratio",
             ),

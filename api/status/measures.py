@@ -22,13 +22,13 @@ def rate(name: str, unit: str, *, but: tuple[str, ...] = ()) -> Measure:
     return measure
 
 
-def ratio(parts: tuple[str, ...], whole: str, *, floor: float) -> Measure:
+def ratio(parts: tuple[str, ...], whole: tuple[str, ...], *, floor: float) -> Measure:
     """Measure which share of something it was; 0 below `floor` a minute, where one is chance."""
 
     def measure(minute: Sample) -> float | None:
         if not minute.span:
             return None
-        among = _counted(minute, whole)
+        among = sum(_counted(minute, part) for part in whole)
         if among / minute.span * 60 < floor:
             return 0.0
         return sum(_counted(minute, part) for part in parts) / among

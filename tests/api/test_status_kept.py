@@ -4,7 +4,8 @@ import asyncio
 import re
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,14 @@ import aiohttp
 import orjson
 import pytest
 
+from api.pages.render import Pages
 from api.parts import Parts
 from api.status.catalogue import GROUPS
+from api.status.charts import WIDTH
 from api.status.exposition import METRICS
 from api.status.findings import RUNBOOKS
+from api.status.pages import _page
+from api.status.service import StatusService
 from ops.metrics import Metrics
 from ops.stack import Stack
 from storage.status import HISTORY_SECONDS, MAX_POINTS, keep
@@ -141,6 +146,20 @@ async def test_a_measurement_that_fails_is_told_at_once_beside_what_is_known(
     assert told["verdict"] == "look"
     assert "measuring fails" in told["findings"][0]["text"]
     assert told["times"] == first["times"]
+
+
+async def test_lines_end_where_redis_says_that_it_is_now(parts: Parts, house: House) -> None:
+    await house.whole()
+    status = await StatusService(redis=parts.redis).now()
+    hour = timedelta(hours=1)  # that the clock of this host goes before
+    times = [time - hour for time in status.times]
+    slow = replace(status, now=status.now - hour, times=times)
+
+    page = _page(Pages(product="Ostiary"), slow, {"form_token": "", "paused": True}).text
+
+    assert page
+    ends = [float(x) for x in re.findall(r'points="[^"]*?([\d.]+),[\d.]+"', page)]
+    assert min(ends) > 0.9 * WIDTH
 
 
 async def in_order(api: aiohttp.ClientSession, boss: Person, house: House) -> Any:

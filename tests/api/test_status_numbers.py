@@ -215,6 +215,26 @@ async def test_whatever_is_over_its_limit_is_told_with_its_runbook(
     assert "Oldest job: 90 s." in texts
 
 
+async def test_what_was_put_back_or_withheld_hides_no_failures(
+    api: aiohttp.ClientSession, boss: Person, house: House
+) -> None:
+    processes = await house.whole()
+    work = processes["work"]
+    await told_to(api, boss)
+
+    for outcome, times in (("done", 4), ("retried", 1), ("dead", 1), ("waiting", 1_000)):
+        work.jobs.labels("emails", "emails.welcome", outcome).inc(times)
+    for outcome, times in (("handed_over", 4), ("failed", 2), ("withheld", 1_000)):
+        work.letters.labels("welcome", outcome).inc(times)
+    await house.pass_turn()
+    told = await told_to(api, boss)
+
+    assert {finding["text"] for finding in told["findings"]} == {
+        "Jobs, tried again or given up: 33.3 %.",
+        "Letters, lost: 33.3 %.",
+    }
+
+
 async def test_the_last_verification_is_that_of_a_worker_or_what_the_clock_remembers(
     api: aiohttp.ClientSession, boss: Person, house: House
 ) -> None:
