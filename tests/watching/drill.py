@@ -10,7 +10,8 @@ from tests.watching.house import House
 from tests.watching.load import Load
 from tests.watching.prometheus import Alertmanager, Prometheus
 
-_PATIENCE = 120.0
+# A process that was killed is listed for two minutes.
+_PATIENCE = 200.0
 # From Prometheus to Alertmanager.
 _ON_ITS_WAY = 1.5
 

@@ -135,8 +135,7 @@ FURTHER = (
         Fault(transactions_lock_each_other_out, ("Deadlocks",)),
         Fault(connections_are_used_up, ("PostgresConnectionsHigh",)),
     ),
-    # Who hangs is off the list of targets after a minute, so TargetDown holds back nothing then.
-    (Fault(relay_and_sealer_hang, ("TargetDown", "OutboxStalled", "AuditLagHigh")),),
+    (Fault(relay_and_sealer_hang, ("TargetDown",), follow=("OutboxStalled", "AuditLagHigh")),),
     (
         Fault(redis_is_gone, ("RedisDown",), follow=("RedisErrors",)),
         Fault(an_exporter_hangs, ("TargetDown",)),
