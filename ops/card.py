@@ -44,6 +44,7 @@ def _rows(
         rows += [("Letters", "by SMTP, as SMTP_URL says")]
     else:
         rows += [("Mailbox", f"{base}/dev/mailbox (files in {settings.home / 'mail'})")]
+    rows += [("Status", f"{base}/ops/status, for administrators")]
     rows += [("Metrics", f"{base}/ops/prometheus/targets, with OPS_TOKEN of keys.env")]
     rows += [("State", f"{settings.home} ({'; '.join(found) or 'new'})")]
     return rows
