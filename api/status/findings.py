@@ -65,9 +65,13 @@ def stale_finding(age: float | None) -> Finding:
 def findings_of(
     snapshot: Snapshot, newest: Sample, groups: Mapping[str, Sequence[Figure]]
 ) -> list[Finding]:
-    """Return everything that is not well, the gravest first."""
-    found = [*_processes(snapshot), *_ledger(newest), *_figures(groups)]
-    return sorted(found, key=lambda finding: -GRAVITY.index(finding.verdict))
+    """Return everything that was found not to be well."""
+    return [*_processes(snapshot), *_ledger(newest), *_figures(groups)]
+
+
+def by_gravity(findings: Sequence[Finding]) -> list[Finding]:
+    """Return findings, the gravest first."""
+    return sorted(findings, key=lambda finding: -GRAVITY.index(finding.verdict))
 
 
 def _processes(snapshot: Snapshot) -> Iterator[Finding]:

@@ -9,7 +9,14 @@ from typing import Any
 
 from api.status.collector import collect
 from api.status.figures import Figure, drawn, gravest, point_of
-from api.status.findings import Finding, Name, away_finding, findings_of, stale_finding
+from api.status.findings import (
+    Finding,
+    Name,
+    away_finding,
+    by_gravity,
+    findings_of,
+    stale_finding,
+)
 from api.status.plans import Verdict
 from api.status.samples import (
     Point,
@@ -176,7 +183,7 @@ def _status(known: _History, redis: str) -> Status:
         age=age,
         now=_time(moment),
         redis=redis,
-        findings=findings,
+        findings=by_gravity(findings),
         groups=groups,
         times=[_time(point.at) for point in known.points],
         processes=[_state(key, values) for key, values in states],

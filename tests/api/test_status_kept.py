@@ -130,6 +130,22 @@ async def test_what_nobody_measured_for_half_a_minute_is_not_well(
     assert 40 <= told["ageSeconds"] < 60
 
 
+async def test_what_was_grave_when_it_was_measured_last_still_comes_first(
+    api: aiohttp.ClientSession, boss: Person, parts: Parts, house: House
+) -> None:
+    await told_to(api, boss)  # nobody is there
+    client = parts.redis._client
+    latest = orjson.loads(await client.get(f"{RING}:latest") or "")
+    latest["snapshot"]["at"] -= 40
+    await client.set(f"{RING}:latest", orjson.dumps(latest))
+    await client.set(f"{RING}:turn", 1)
+
+    told = await told_once(api, boss)
+
+    verdicts = [finding["verdict"] for finding in told["findings"]]
+    assert verdicts == ["act"] * (len(verdicts) - 1) + ["look"]
+
+
 async def test_a_measurement_that_fails_is_told_at_once_beside_what_is_known(
     api: aiohttp.ClientSession, boss: Person, parts: Parts, house: House
 ) -> None:
