@@ -23,10 +23,12 @@ from storage.repositories import Storage
 from storage.statistics import ACTIVE
 from storage.tasks import TASKS, Task, latest_slot, next_slot
 from workers import tasks_command
+from workers.certificate import certificate_end
 from workers.toolbox import Tools, open_tools
 from workers.traces import ticking
 
 _MEASURE_SECONDS = 5.0
+_CERTIFICATE_SECONDS = 3_600.0
 _STATES = ("pending", "handed_over", "dead")
 _PEOPLE = ("unverified", "verified", "suspended", "deleted")
 
@@ -46,6 +48,7 @@ class Clock:
         await asyncio.gather(
             self._every(1.0, stop, self.promise_due),
             self._every(_MEASURE_SECONDS, stop, self.measure),
+            self._every(_CERTIFICATE_SECONDS, stop, self.look_at_certificate),
         )
 
     async def promise_due(self) -> None:
@@ -69,6 +72,16 @@ class Clock:
             _log.info("periodic job promised", job=task.name, slot=slot.isoformat())
             if span:  # what promised nothing is never ended, and so never seen
                 span.end()
+
+    async def look_at_certificate(self) -> None:
+        """Set when the certificate of PUBLIC_URL ends; while nobody answers there, as last seen."""
+        try:
+            end = await certificate_end(self._tools.settings.public_url)
+        except OSError as error:
+            _log.warning("certificate of PUBLIC_URL not seen", reason=str(error))
+            return
+        if end is not None:
+            self._tools.metrics.certificate_end.set(end)
 
     async def measure(self) -> None:
         """Set the gauges that belong to the whole service and not to one process."""

@@ -52,6 +52,15 @@ _NOW = Row(
         alerts=("SigningKeyOld",),
     ),
     stat(
+        "The certificate ends in",
+        "That of PUBLIC_URL, as the clock sees it. Less than two weeks: nobody renews it. 0: no"
+        " https, or nobody answers there.",
+        expr=f"({highest(house('ostiary_certificate_expiry_timestamp_seconds'))} > 0) - time()"
+        " or vector(0)",
+        unit="s",
+        alerts=("TlsExpires",),
+    ),
+    stat(
         "A proxy that is not trusted",
         "Yes: everybody behind it shares one limit. Name it in TRUSTED_PROXIES.",
         expr=highest(ours("ostiary_untrusted_proxy_suspected")),

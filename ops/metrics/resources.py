@@ -48,6 +48,11 @@ class ResourceMetrics(Catalogue):
             "How late the event loop ran at worst in the last 15 seconds.",
             by=By.ALL,
         )
+        self.certificate_end = self._gauge(
+            "ostiary_certificate_expiry_timestamp_seconds",
+            "When the certificate of PUBLIC_URL ends; 0 without https, or if never seen.",
+            by=By.CLOCK,
+        )
         build = self._gauge("ostiary_build_info", "The running version.", "version", by=By.ALL)
         build.labels(VERSION).set(1)
 
