@@ -87,7 +87,9 @@ async def test_a_registration_brings_one_letter_whose_link_verifies_the_address(
     assert len(sink.letters) == before + 1
 
     async def settled() -> bool:
-        return bool(await owner.fetchval("SELECT state FROM outbox") == "done")
+        return bool(
+            await owner.fetchval("SELECT state FROM outbox WHERE queue = 'emails'") == "done"
+        )
 
     await eventually(settled)
     assert await owner.fetchval("SELECT state FROM letters") == "handed_over"
@@ -112,7 +114,7 @@ async def test_the_request_can_be_followed_into_the_worker(
     signed_in = await register(house)
     await letter_to(signed_in["user"]["email"], sink)
 
-    promise = await owner.fetchrow("SELECT * FROM outbox")
+    promise = await owner.fetchrow("SELECT * FROM outbox WHERE queue = 'emails'")
     event = await owner.fetchrow("SELECT * FROM audit_inbox WHERE action = 'user.registered'")
     assert promise["request_id"] == event["request_id"]
     assert await owner.fetchval("SELECT id FROM letters") == promise["id"]
