@@ -35,6 +35,8 @@ def client_address(
     written by whoever sent the request. What is no address ends the reading, so the answer is the
     last hop that somebody we trust has seen.
     """
+    if not forwarded_for:
+        return _peer(remote or "")
     address = parse_address(remote or "")
     if address is None:
         return _NO_ADDRESS
@@ -46,6 +48,11 @@ def client_address(
             if not within(hop, trusted):
                 break
     return str(address)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _peer(remote: str) -> str:
+    return str(parse_address(remote) or _NO_ADDRESS)
 
 
 def forwarded_hops(forwarded_for: Sequence[str]) -> Iterator[Address | None]:

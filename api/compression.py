@@ -23,10 +23,8 @@ _KINDS = ("application/json", "application/problem+json", "text/css", "text/java
 _REFUSED = re.compile(r"(^|;)\s*q=0(\.0{0,3})?\s*(;|$)", re.ASCII)
 
 
-async def compress(request: web.Request, response: web.StreamResponse) -> None:
-    """Compress what can be, if the caller accepts it; large bodies in a thread."""
-    if not isinstance(response, web.Response) or not negotiate(request, response):
-        return
+async def compress(response: web.Response) -> None:
+    """Compress what `negotiate` said is to be; large bodies in a thread."""
     body = response.body
     assert isinstance(body, bytes)  # noqa: S101 - `negotiate` saw to it
     if len(body) > _MOST_ON_LOOP:

@@ -1,4 +1,4 @@
-"""Call: who calls, from where, under which request id; and its key on the request."""
+"""Call: who calls, from where, what, under which request id; and its key on the request."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -6,11 +6,16 @@ from uuid import UUID
 
 from aiohttp import web
 
+from api.deprecations import Deprecation
+from api.limits import Decision
 from api.preconditions import PreconditionFailed
 from storage.actor import Actor, ActorKind
 from storage.claims import Claim
 from storage.roles import Permission
 from storage.users import User
+
+# The route of what nobody answers.
+UNMATCHED = "unmatched"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +47,17 @@ class Call:
     request_id: str
     address: str
     user_agent: str
+    # The path of the endpoint's declaration: a bounded label, unlike the path of the request.
+    route: str = UNMATCHED
     # What a device is known by, if it showed it (`X-Device-Token`, or its cookie).
     device_token: str = field(default="", repr=False)
     principal: Principal | None = None
     claim: Claim | None = None
     # Versions that If-Match allows to be changed; None allows every one.
     expected: frozenset[int] | None = None
+    # What the limit said that the answer tells of.
+    decision: Decision | None = None
+    deprecation: Deprecation | None = None
 
     def check_version(self, version: int) -> None:
         """Raise PreconditionFailed unless the caller has seen this version; lock the row before."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 
 _NOTICE = timedelta(days=183)  # six months, promised to whoever builds on us
 
@@ -48,5 +48,3 @@ Deprecations = Mapping[str, Deprecation]
 
 # "GET /api/v1/things" to its end; aliases of a path end with it.
 DEPRECATIONS: Deprecations = {}
-
-DEPRECATION = web.RequestKey("deprecation", Deprecation)

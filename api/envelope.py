@@ -5,17 +5,18 @@
 the same facts as RFC 9457 when the caller accepts application/problem+json.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
 import orjson
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from api.context import Call
 from api.schemas import Outbound
 from ops.errors import Kind, Problem
+from ops.moments import now_in_milliseconds
 from ops.version import VERSION
 
 STATUSES: dict[Kind, HTTPStatus] = {
@@ -53,7 +54,7 @@ class Cookie:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a handler says beyond its data: a message, and fields repeated at the top level.
+    """What a handler says beyond its data.
 
     `cookies` are set, and fields of the data that travel in them are `withheld` from the body.
     `shown_as` writes the data in place of what the endpoint gives, to who may see more or less.
@@ -61,27 +62,43 @@ class Answer:
 
     data: Any = None
     message: str | None = None
-    mirrored: dict[str, Any] = field(default_factory=dict)
     status: HTTPStatus | None = None
     cookies: tuple[Cookie, ...] = ()
     withheld: tuple[str, ...] = ()
     shown_as: Outbound | None = None
-    pagination: dict[str, Any] | None = None
     # Where what was created is found (RFC 9110, section 10.2.2).
     location: str | None = None
 
 
-def success(call: Call, answer: Answer, status: HTTPStatus) -> web.Response:
-    """Return the answer to a request that did what it was for."""
+# What a handler says that returns its data alone.
+NOTHING_MORE = Answer()
+
+
+def success(  # noqa: PLR0913 - the parts of one answer
+    call: Call,
+    data: Any,
+    *,
+    status: HTTPStatus,
+    answer: Answer = NOTHING_MORE,
+    pagination: Mapping[str, Any] | None = None,
+    mirrored: Sequence[str] = (),
+) -> web.Response:
+    """Return the answer to a request that did what it was for.
+
+    `data` are written already; what is `mirrored` of them stands at the top level too.
+    """
     body: dict[str, Any] = {"success": True}
-    if answer.data is not None:
-        body["data"] = answer.data
+    if data is not None:
+        body["data"] = data
     if answer.message:
         body["message"] = answer.message
-    if answer.pagination:
-        body["pagination"] = answer.pagination
-    body |= answer.mirrored
-    response = _json(body | {"meta": _meta(call)}, answer.status or status)
+    if pagination:
+        body["pagination"] = pagination
+    for name in mirrored:
+        if data and name in data:
+            body[name] = data[name]
+    body["meta"] = _meta(call)
+    response = _json(body, answer.status or status)
     if answer.location:
         response.headers["Location"] = answer.location
     for cookie in answer.cookies:
@@ -139,15 +156,15 @@ def _problem_details(
 
 
 def _meta(call: Call) -> dict[str, Any]:
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return {"requestId": call.request_id, "timestamp": now, "version": VERSION}
+    return {
+        "requestId": call.request_id,
+        "timestamp": now_in_milliseconds(),
+        "version": VERSION,
+    }
 
 
 def _json(
     body: dict[str, Any], status: HTTPStatus, content_type: str = "application/json"
 ) -> web.Response:
-    response = web.Response(
-        body=orjson.dumps(body, option=_OPTIONS), status=status, content_type=content_type
-    )
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    headers = {hdrs.CONTENT_TYPE: content_type, hdrs.CACHE_CONTROL: "no-store"}
+    return web.Response(body=orjson.dumps(body, option=_OPTIONS), status=status, headers=headers)

@@ -9,7 +9,6 @@ import orjson
 from aiohttp import web
 
 from api.context import CALL
-from api.keys import ROUTE
 from api.paging import place_of
 from api.problems import BadRequest
 from ops.crypto import KeyRing
@@ -54,7 +53,7 @@ class Idempotency:
     async def _claim(self, request: web.Request, given: str, body: Any) -> Claim:
         principal = request[CALL].principal
         caller = principal.user_id if principal else ""
-        path = place_of(request[ROUTE], request.match_info)  # the same under every alias
+        path = place_of(request[CALL].route, request.match_info)  # the same under every alias
         place = f"{caller}\n{request.method}\n{path}\n{given}".encode()
         facts = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
         async with self._database.reading() as storage:

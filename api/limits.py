@@ -1,6 +1,5 @@
-"""How often one caller may call: GCRA, a token bucket without a refill job, in one round trip.
+"""How often one caller may call, by policy: token buckets (`storage/buckets.py`).
 
-A policy allows `limit` events in a window; they may come at once, then one every window/limit.
 Redis away: the general limit lets through and counts that, the limit on failed sign-ins goes on in
 this process.
 """
@@ -17,25 +16,9 @@ from aiohttp import web
 from ops.errors import Kind, Problem
 from ops.metrics import Metrics
 from ops.settings import Rate
+from storage.buckets import MICROSECONDS, Buckets, Taken
 from storage.redis import Redis, RedisAway
 
-# KEYS[1] holds the theoretical arrival time in microseconds. Times come from the server, so that
-# web processes with different clocks agree. Returns allowed, remaining, microseconds to wait,
-# microseconds until the bucket is full again.
-_TAKE = """
-local clock = redis.call('TIME')
-local now = clock[1] * 1000000 + clock[2]
-local interval, window, cost = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local tat = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now)
-local after = math.max(tat + interval * cost, now)
-if cost > 0 and after - now > window then
-    return {0, 0, after - now - window, tat - now}
-end
-redis.call('SET', KEYS[1], string.format('%.0f', after), 'PX', math.ceil((after - now) / 1000) + 1)
-return {1, math.floor((window - (after - now)) / interval), 0, after - now}
-"""
-
-_MICROSECONDS = 1_000_000
 _MAX_KEPT = 10_000
 
 
@@ -93,7 +76,7 @@ class Limits:
     """Decides and counts."""
 
     def __init__(self, redis: Redis, metrics: Metrics, rates: dict[Policy, Rate | None]) -> None:
-        self._redis = redis
+        self._buckets = Buckets(redis)
         self._metrics = metrics
         self._rates = rates
         self._local = _LocalBucket()
@@ -138,13 +121,12 @@ class Limits:
             with suppress(RedisAway):
                 await self._take(Policy.AUTH_FAILURES, key, rate, -1)
 
-    async def _take(self, policy: Policy, key: str, rate: Rate, cost: int) -> list[int]:
-        window = rate.seconds * _MICROSECONDS
-        return await self._redis.script(
-            _TAKE, [f"ostiary:limit:{policy}:{key}"], [window // rate.limit, window, cost]
+    async def _take(self, policy: Policy, key: str, rate: Rate, cost: int) -> Taken:
+        return await self._buckets.take(
+            f"ostiary:limit:{policy}:{key}", limit=rate.limit, seconds=rate.seconds, cost=cost
         )
 
-    def _decision(self, policy: Policy, rate: Rate, found: list[int]) -> Decision:
+    def _decision(self, policy: Policy, rate: Rate, found: Taken) -> Decision:
         allowed, remaining, wait, reset = found
         if not allowed:
             self._metrics.rate_limited.labels(policy).inc()
@@ -153,8 +135,8 @@ class Limits:
             rate=rate,
             allowed=bool(allowed),
             remaining=remaining,
-            wait=wait / _MICROSECONDS,
-            reset=reset / _MICROSECONDS,
+            wait=wait / MICROSECONDS,
+            reset=reset / MICROSECONDS,
         )
 
 
@@ -164,16 +146,16 @@ class _LocalBucket:
     def __init__(self) -> None:
         self._arrivals: OrderedDict[str, int] = OrderedDict()
 
-    def take(self, key: str, rate: Rate, cost: int) -> list[int]:
-        window = rate.seconds * _MICROSECONDS
+    def take(self, key: str, rate: Rate, cost: int) -> Taken:
+        window = rate.seconds * MICROSECONDS
         interval = window // rate.limit
         now = time.monotonic_ns() // 1_000
         arrival = max(self._arrivals.pop(key, now), now)
         after = max(arrival + interval * cost, now)
         if cost > 0 and after - now > window:
             self._arrivals[key] = arrival
-            return [0, 0, after - now - window, arrival - now]
+            return 0, 0, after - now - window, arrival - now
         self._arrivals[key] = after
         if len(self._arrivals) > _MAX_KEPT:
             self._arrivals.popitem(last=False)
-        return [1, (window - (after - now)) // interval, 0, after - now]
+        return 1, (window - (after - now)) // interval, 0, after - now

@@ -13,14 +13,13 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
 from api.addresses import Network, client_address
-from api.compression import compress, preferences
+from api.compression import compress, negotiate, preferences
 from api.context import CALL, Call
 from api.cors import Cors
-from api.deprecations import DEPRECATION, Deprecation
+from api.deprecations import Deprecation
 from api.envelope import failure
-from api.keys import DECISION, ROUTE
 from api.limits import TooMany
-from api.observing import UNMATCHED, Observer
+from api.observing import Observer
 from api.problems import (
     BadRequest,
     Internal,
@@ -33,7 +32,7 @@ from api.problems import (
 from api.proxies import ProxyWatch
 from api.reading import PATCHES
 from ops.errors import Kind, Problem
-from ops.ids import new_id
+from ops.ids import new_request_id
 from ops.logging import bound, get_logger
 from ops.metrics import Metrics
 
@@ -71,7 +70,8 @@ class Wrapper:
             try:
                 with bound(request_id=call.request_id):
                     response = await self._answered(request, call, handler)
-                    await compress(request, response)
+                    if isinstance(response, web.Response) and negotiate(request, response):
+                        await compress(response)
                     if not response.prepared:
                         self._finish(request, response, call)
                     seconds = time.perf_counter() - started
@@ -93,7 +93,7 @@ class Wrapper:
         self.proxies.saw(request)
         given = request.headers.get(_REQUEST_ID, "")
         return Call(
-            request_id=given if _SANE_ID.fullmatch(given) else f"req_{new_id().hex}",
+            request_id=given if _SANE_ID.fullmatch(given) else new_request_id(),
             address=client_address(
                 request.remote,
                 request.headers.getall(hdrs.X_FORWARDED_FOR, ()),
@@ -117,7 +117,7 @@ class Wrapper:
         except web.HTTPException as error:
             return self._told(request, call, _problem_of(error))
         except Exception:  # noqa: BLE001 - the one place where the unknown ends
-            _log.exception("unexpected error", route=request.get(ROUTE, UNMATCHED))
+            _log.exception("unexpected error", route=call.route)
             return self._told(request, call, Internal())
 
     def _asked_otherwise(
@@ -137,7 +137,7 @@ class Wrapper:
     def _told(self, request: web.Request, call: Call, problem: Problem) -> web.Response:
         self.metrics.problems.labels(problem.code).inc()
         if isinstance(problem, TooMany):
-            request[DECISION] = problem.decision
+            call.decision = problem.decision
         if problem.kind is Kind.TOO_LARGE:
             self.metrics.bodies_refused.labels("too_large").inc()
         response = failure(call, problem, rfc9457="application/problem+json" in _accepted(request))
@@ -148,27 +148,24 @@ class Wrapper:
     def _finish(self, request: web.Request, response: web.StreamResponse, call: Call) -> None:
         headers = response.headers
         headers[_REQUEST_ID] = call.request_id
-        for name, value in self.headers.items():
-            headers.setdefault(name, value)
+        headers.merge(self.headers)
         self.cors.write(request, response)
-        decision = request.get(DECISION)
-        if decision:
-            decision.write(response)
-        deprecation = request.get(DEPRECATION)
-        if deprecation:
-            self._warn(request, response, deprecation)
+        if call.decision:
+            call.decision.write(response)
+        if call.deprecation:
+            self._warn(request, response, call.deprecation)
 
     def _warn(
         self, request: web.Request, response: web.StreamResponse, deprecation: Deprecation
     ) -> None:
         """Tell the caller that a route will go, and the operator who still calls it."""
         response.headers.update(deprecation.headers)
-        route, call = request[ROUTE], request[CALL]
-        self.metrics.deprecated_requests.labels(request.method, route).inc()
+        call = request[CALL]
+        self.metrics.deprecated_requests.labels(request.method, call.route).inc()
         _log.info(
             "deprecated route called",
             method=request.method,
-            route=route,
+            route=call.route,
             user=str(call.principal.user_id) if call.principal else None,
             address=call.address,
             agent=call.user_agent,
@@ -177,7 +174,7 @@ class Wrapper:
 
 def _text(header: str) -> str:
     """Return a header without the surrogates that stand for bytes that are not UTF-8."""
-    return header.encode("utf-8", "replace").decode()
+    return header if header.isascii() else header.encode("utf-8", "replace").decode()
 
 
 def _check_accept(request: web.Request) -> None:

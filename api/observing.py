@@ -6,12 +6,9 @@ from collections.abc import Callable, Mapping
 from aiohttp import hdrs, web
 
 from api.context import Call
-from api.keys import ROUTE
 from ops.logging import get_logger, log_line
 from ops.logging.masks import masked
 from ops.metrics import Metrics
-
-UNMATCHED = "unmatched"
 
 _MAX_PATH = 200
 
@@ -36,7 +33,7 @@ class Observer:
         self, request: web.Request, response: web.StreamResponse, call: Call, *, seconds: float
     ) -> None:
         """Count an answer, and write its line in the access log."""
-        route = request.get(ROUTE, UNMATCHED)
+        route = call.route
         method = request.method if request.method in hdrs.METH_ALL else "OTHER"
         key = (method, route, response.status)
         observe, count, fixed = self._children.get(key) or self._child(key)

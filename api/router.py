@@ -4,7 +4,7 @@ The order is fixed here and nowhere else: identify, limit, guard, read, claim, w
 """
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -14,8 +14,7 @@ from aiohttp import hdrs, web
 from api.access import Access, Public, bearer
 from api.addresses import site_of
 from api.context import CALL, Call, Principal
-from api.deprecations import DEPRECATION, Deprecations
-from api.keys import DECISION, ROUTE
+from api.deprecations import Deprecations
 from api.limits import Limits, Policy
 from api.paging import Asked, Queries, chosen_fields, place_of
 from api.preconditions import PreconditionRequired, expected_versions
@@ -31,6 +30,7 @@ _UNTOUCHED = "no-store, no-transform"
 
 # Seconds after which a caller is identified anew once the body is there.
 _SLOW_BODY = 0.3
+_EVERYTHING = Asked()
 
 
 class Identifier(Protocol):
@@ -86,19 +86,19 @@ class Router:
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         name = f"{endpoint.method} {endpoint.path}"
         deprecation, secret = self.deprecations.get(name), endpoint.secret
+        access, fields = endpoint.access, endpoint.fields
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            request[ROUTE] = endpoint.path
-            if deprecation:
-                request[DEPRECATION] = deprecation
             call = request[CALL]
-            if endpoint.access.identifies:
-                call.principal = await self._principal(request, endpoint)
+            call.route, call.deprecation = endpoint.path, deprecation
+            if access.identifies:
+                call.principal = await self._principal(request, access)
             if endpoint.limited:
-                await self._limit(request, call, endpoint.access)
+                await self._limit(call, access)
             try:
-                endpoint.access.check(request)
-                response = await self._worked(request, call, endpoint)
+                access.check(request)
+                asked = self._asked(request, endpoint, fields)
+                response = await self._worked(request, call, endpoint, asked)
             except Forbidden:
                 await self.denials.note(call, name)
                 raise
@@ -111,10 +111,9 @@ class Router:
         return handle
 
     async def _worked(
-        self, request: web.Request, call: Call, endpoint: Endpoint
+        self, request: web.Request, call: Call, endpoint: Endpoint, asked: Asked
     ) -> web.StreamResponse:
         """Read what was sent, work, write; what was sent is read before anything is done."""
-        asked = self._asked(request, endpoint)
         if endpoint.versioned:
             call.expected = self._expected(request, endpoint)
         if endpoint.takes is None:
@@ -131,13 +130,13 @@ class Router:
             result = await endpoint.handler(request, value)
             return write(request, endpoint, result, asked, queries=self.queries)
 
-    def _asked(self, request: web.Request, endpoint: Endpoint) -> Asked:
+    def _asked(self, request: web.Request, endpoint: Endpoint, fields: Sequence[str]) -> Asked:
         if endpoint.lists:
             place = place_of(endpoint.path, request.match_info)
-            return self.queries.read(endpoint.lists, endpoint.fields, place, request.query)
-        if endpoint.fields:
-            return Asked(fields=chosen_fields(request.query, endpoint.fields))
-        return Asked()
+            return self.queries.read(endpoint.lists, fields, place, request.query)
+        if fields and request.query:
+            return Asked(fields=chosen_fields(request.query, fields))
+        return _EVERYTHING
 
     def _expected(self, request: web.Request, endpoint: Endpoint) -> frozenset[int] | None:
         changes = endpoint.method in {"PUT", "PATCH", "DELETE"}
@@ -152,31 +151,31 @@ class Router:
         body = await read_json(request, endpoint.body_limit)
         if call.principal and time.monotonic() - started > _SLOW_BODY:
             # Whoever holds a body back must not keep rights that were lost meanwhile.
-            call.principal = await self._principal(request, endpoint)
+            call.principal = await self._principal(request, endpoint.access)
             endpoint.access.check(request)
         return body
 
-    async def _principal(self, request: web.Request, endpoint: Endpoint) -> Principal | None:
+    async def _principal(self, request: web.Request, access: Access) -> Principal | None:
         token = bearer(request)
         if token is None:
             return None
         try:
-            if endpoint.access.current:
+            if access.current:
                 return await self.identifier.identify_now(token)
             return await self.identifier.identify(token)
         except InvalidToken:
-            if isinstance(endpoint.access, Public):
+            if isinstance(access, Public):
                 return None  # a stale token must not keep anybody from signing in
             raise
 
-    async def _limit(self, request: web.Request, call: Call, access: Access) -> None:
-        policy, key = Policy.ANONYMOUS, site_of(call.address)
+    async def _limit(self, call: Call, access: Access) -> None:
         by_address = isinstance(access, Public) and not access.by_caller
         if call.principal and not by_address:
             premium = call.principal.user.plan == PREMIUM
             policy = Policy.PREMIUM if premium else Policy.AUTHENTICATED
             key = str(call.principal.user_id)
-        decision = await self.limits.general(policy, key)
-        if decision:
-            request[DECISION] = decision
-            decision.raise_if_refused()
+        else:
+            policy, key = Policy.ANONYMOUS, site_of(call.address)
+        call.decision = await self.limits.general(policy, key)
+        if call.decision:
+            call.decision.raise_if_refused()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from operator import attrgetter
 from typing import Any, ClassVar
 
@@ -113,8 +113,13 @@ class Time(fields.DateTime):
     def _serialize(self, value: datetime | None, *_: Any, **__: Any) -> str | None:
         if value is None:
             return None
-        in_utc = value if value.tzinfo is UTC else value.astimezone(UTC)
-        return in_utc.isoformat(timespec="milliseconds")[: -len("+00:00")] + "Z"
+        return _in_milliseconds(value)
+
+
+# The same people are asked for again and again, with the moments that are theirs.
+@lru_cache(maxsize=8_192)
+def _in_milliseconds(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[: -len("+00:00")] + "Z"
 
 
 # orjson writes the values of these, or their texts, as they are.

@@ -11,8 +11,8 @@ from contextlib import aclosing
 from aiohttp import hdrs, web
 
 from api.compression import VARY, accepts_gzip
+from api.context import CALL
 from api.health.handlers import HEALTH
-from api.keys import ROUTE
 from ops.logging import get_logger
 
 # A client that takes nothing for so long is gone, whatever its connection says.
@@ -47,10 +47,10 @@ async def stream(
             await response.write_eof()
         except (ConnectionError, TimeoutError) as error:
             _break_off(request)
-            _log.info("answer broken off", route=request.get(ROUTE), reason=type(error).__name__)
+            _log.info("answer broken off", route=request[CALL].route, reason=type(error).__name__)
         except Exception:  # noqa: BLE001 - the status is sent, so the connection has to tell
             _break_off(request)
-            _log.exception("answer broken off", route=request.get(ROUTE))
+            _log.exception("answer broken off", route=request[CALL].route)
         finally:
             guard.cancel()
     return response

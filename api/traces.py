@@ -11,8 +11,7 @@ from urllib.parse import urlsplit
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
-from api.context import CALL
-from api.keys import ROUTE
+from api.context import CALL, UNMATCHED
 from ops.logging import bound
 from ops.tracing import Kind, Parent, Span, Tracer, read_parent
 
@@ -59,12 +58,13 @@ def _parent_of(request: web.Request) -> Parent | None:
 
 
 def _describe(span: Span, method: str, request: web.Request, response: web.StreamResponse) -> None:
-    route = request.get(ROUTE)
+    call = request[CALL]
+    route = None if call.route == UNMATCHED else call.route
     name = f"{method} {route}" if route else None
     span.describe(
         {
             "http.response.status_code": response.status,
-            "ostiary.request_id": request[CALL].request_id,
+            "ostiary.request_id": call.request_id,
             **({"http.route": route} if route else {}),
         },
         name=name,

@@ -3,9 +3,11 @@
 import os
 import threading
 import time
+from random import getrandbits
 from uuid import UUID
 
 _NANOSECONDS = 1_000_000
+_VERSION, _VARIANT = 0x7 << 76, 0b10 << 62
 
 
 class _Sequence:
@@ -31,5 +33,15 @@ def new_id() -> UUID:
     """Return a new UUIDv7: 48 bits of Unix milliseconds, 12 bits of fraction, 62 random bits."""
     stamp = _sequence.next()
     random = int.from_bytes(os.urandom(8)) & ((1 << 62) - 1)
-    value = (stamp >> 12) << 80 | 0x7 << 76 | (stamp & 0xFFF) << 64 | 0b10 << 62 | random
+    value = (stamp >> 12) << 80 | _VERSION | (stamp & 0xFFF) << 64 | _VARIANT | random
     return UUID(int=value)
+
+
+def new_request_id() -> str:
+    """Return what a request is known by: `req_` and the hexadecimal digits of a UUIDv7.
+
+    Every request pays for it, and it opens nothing: its random bits are not those of a secret.
+    """
+    milliseconds = time.time_ns() // _NANOSECONDS
+    value = milliseconds << 80 | _VERSION | getrandbits(12) << 64 | _VARIANT | getrandbits(62)
+    return f"req_{value:032x}"

@@ -6,8 +6,10 @@ Redis for a second, so that a frozen server costs one request in a second and no
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import cache
+from hashlib import sha1
 from typing import Any, TypeVar
 
 from ops.errors import Kind, Unavailable
@@ -90,14 +92,15 @@ class Redis:
         """Ask for a sign of life, whatever the breaker says; raise RedisAway."""
         await self._attempt(self._client.ping())
 
-    async def script(
-        self, script: str, keys: list[str], args: list[str | int | float]
-    ) -> list[int]:
-        """Run a Lua script in one round trip; raise RedisAway."""
-        result: list[int] = await self._guarded(
-            self._client.eval(script, len(keys), *keys, *map(str, args))
-        )
-        return result
+    async def script(self, script: str, keys: Sequence[str], args: Sequence[int]) -> Any:
+        """Run a Lua script in one round trip, or two where Redis forgot it; raise RedisAway."""
+        return await self._guarded(self._run(script, keys, args))
+
+    async def _run(self, script: str, keys: Sequence[str], args: Sequence[int]) -> Any:
+        try:
+            return await self._client.evalsha(_digest(script), len(keys), *keys, *args)
+        except redis.exceptions.NoScriptError:
+            return await self._client.eval(script, len(keys), *keys, *args)
 
     async def announce(self, name: str, target: str, *, seconds: int) -> None:
         """Say that a process serves its metrics at `target`, good for so many seconds."""
@@ -200,3 +203,9 @@ class Redis:
 
 def _once() -> redis.asyncio.retry.Retry:
     return redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 0)
+
+
+@cache
+def _digest(script: str) -> str:
+    """Return what Redis knows a script by."""
+    return sha1(script.encode(), usedforsecurity=False).hexdigest()

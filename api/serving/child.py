@@ -2,6 +2,7 @@
 
 import asyncio
 import faulthandler
+import gc
 import os
 import socket
 import sys
@@ -24,6 +25,8 @@ _FINISH_SECONDS = 6.0
 _STOP_SECONDS = 8.0
 # A request that was on its way to an idle connection when we stopped may still arrive.
 _LAST_WORD_SECONDS = 0.3
+# Objects after which garbage is looked for, in place of Python's 700.
+_GARBAGE = 20_000
 
 _log = get_logger()
 
@@ -36,6 +39,7 @@ async def serve(settings: Settings, *, name: str, sock: socket.socket, ready: in
         runner, server = await start(await make_app(parts), sock)
         try:
             async with announced(parts.redis, parts.metrics, settings, name=name):
+                _leave_alone_what_stays()
                 _tell_ready(ready)
                 _log.info("answering", address=settings.host, port=settings.port)
                 await stop.wait()
@@ -56,6 +60,16 @@ async def start(app: web.Application, sock: socket.socket) -> tuple[web.AppRunne
     manager = runner.server
     server = await loop.create_server(lambda: Connection(manager, loop=loop), sock=sock)
     return runner, server
+
+
+def _leave_alone_what_stays() -> None:
+    """Spare the garbage collector what was loaded, and what a request leaves: little, in no cycles.
+
+    It would look through both again and again, a tenth of what answering costs.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GARBAGE)
 
 
 def _tell_ready(ready: int) -> None:

@@ -14,7 +14,7 @@ from api.context import Call
 from api.envelope import failure
 from api.problems import BadRequest, Internal
 from ops.errors import Problem
-from ops.ids import new_id
+from ops.ids import new_request_id
 
 HEADER_SECONDS = 10.0
 IDLE_SECONDS = 75.0
@@ -80,7 +80,7 @@ class Connection(web.RequestHandler):
             problem: Problem = Internal()
         else:
             problem = BadRequest("The request is not valid HTTP.")
-        call = Call(request_id=f"req_{new_id().hex}", address="", user_agent="")
+        call = Call(request_id=new_request_id(), address="", user_agent="")
         response = failure(call, problem)
         response.headers["Server"] = "ostiary"
         response.force_close()

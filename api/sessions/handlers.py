@@ -9,7 +9,6 @@ from api.access import Public, SignedIn, principal_of
 from api.auth.transport import TRANSPORT, TRANSPORT_HEADERS, ForeignOrigin
 from api.context import CALL
 from api.envelope import Answer
-from api.keys import DECISION
 from api.limits import TooMany
 from api.problems import Invalid, InvalidToken, Unauthorized
 from api.routing import BASE, MIRRORED, Routes
@@ -46,7 +45,7 @@ async def refresh(request: web.Request, body: Refresh) -> Answer:
     claims = sessions.read(_refresh_token(request, body))
     decision = await sessions.limit(claims)
     if decision:
-        request[DECISION] = decision
+        request[CALL].decision = decision
         decision.raise_if_refused()
     pair = await sessions.refresh(claims, request[CALL])
     return request.app[TRANSPORT].hand_over(request, Answer(data=pair))

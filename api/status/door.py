@@ -14,7 +14,6 @@ from aiohttp import web
 from api.auth.service import AuthService, Credentials
 from api.auth.tokens import Pair
 from api.context import CALL, Call, Principal
-from api.keys import DECISION, ROUTE
 from api.limits import Decision, Limits, Policy
 from api.problems import Forbidden, InvalidToken
 from api.sessions.opening import SignedInUser
@@ -142,7 +141,7 @@ class Door:
         key = str(principal.user_id)
         _counted(request, await self._limits.general(Policy.AUTHENTICATED, key))
         # The declared path, as the router notes it: in the asked one stands whatever people like.
-        await self._denials.note(call, f"{request.method} {request[ROUTE]}")
+        await self._denials.note(call, f"{request.method} {call.route}")
         raise Forbidden
 
     async def _end(self, session_id: UUID, call: Call) -> None:
@@ -161,7 +160,7 @@ async def _may_look(storage: Storage, user_id: UUID) -> bool:
 def _counted(request: web.Request, decision: Decision | None) -> None:
     """Tell the caller what is left of a limit; raise TooMany when nothing is."""
     if decision:
-        request[DECISION] = decision
+        request[CALL].decision = decision
         decision.raise_if_refused()
 
 

@@ -1,6 +1,8 @@
 """Where finished lines go: the output of the process, and rotated files where there is a folder."""
 
+import asyncio
 from collections.abc import Callable, Mapping, MutableMapping
+from contextlib import suppress
 from typing import Any, TextIO
 
 from ops.logging.files import Files
@@ -8,6 +10,9 @@ from ops.logging.render import fit_to_leave
 
 # Makes the finished line of masked facts (`ops/logging/render.py`).
 LineOf = Callable[[Mapping[str, Any]], str]
+
+_URGENT = frozenset({"error", "critical"})
+_ONE_PIECE = 4096  # PIPE_BUF (pipe(7))
 
 
 class Outputs:
@@ -40,20 +45,50 @@ class Outputs:
 
 
 class Writer:
-    """Writes finished lines; the output is flushed because a killed process must not keep them."""
+    """Writes finished lines; none waits for the next one, since a killed process keeps nothing.
+
+    On a loop the lines of one turn of it leave together, right after the turn: writing out costs
+    more than making a line. What is an error leaves at once. Several processes may share the
+    output: no more leaves at once than a pipe takes in one piece.
+    """
 
     def __init__(self, output: TextIO, files: Files | None) -> None:
         self._output = output
         self._files = files
+        # Where lines wait for the end of the turn, and how many bytes of them.
+        self._waiting_on: asyncio.AbstractEventLoop | None = None
+        self._held = 0
 
     def write(self, line: str, *, category: str, level: str) -> None:
         """Write a line; nobody is told when that is not possible."""
         try:
+            self._held += len(line) + 1
+            if self._held > _ONE_PIECE:
+                self._held = len(line) + 1
+                self._output.flush()
             self._output.write(line + "\n")
-            self._output.flush()
+            if level in _URGENT:
+                self._output.flush()
+            else:
+                self._flush_soon()
         except (OSError, ValueError):  # whoever read our output is gone; work goes on
             pass
         if self._files:
             self._files.write(line, category=category, level=level)
+
+    def _flush_soon(self) -> None:
+        loop = asyncio._get_running_loop()  # noqa: SLF001 - public, but for its name: None is cheap
+        if loop is None or (self._waiting_on and self._waiting_on is not loop):
+            # Another thread's lines go along with ours; a loop that was stopped flushes nothing.
+            self._waiting_on = None
+            self._output.flush()
+        elif self._waiting_on is None:
+            self._waiting_on = loop
+            loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._waiting_on, self._held = None, 0
+        with suppress(OSError, ValueError):
+            self._output.flush()
 
     debug = info = warning = error = critical = exception = log = msg = write

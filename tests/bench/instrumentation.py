@@ -22,11 +22,10 @@ from aiohttp.test_utils import make_mocked_request
 import api.middleware
 from api.app import make_app
 from api.context import Call
-from api.keys import ROUTE
 from api.observing import Observer
 from api.parts import open_parts
 from api.serving.child import start
-from ops.ids import new_id
+from ops.ids import new_id, new_request_id
 from ops.logging import bound, set_up
 from ops.metrics import Metrics
 from ops.settings import load
@@ -145,9 +144,12 @@ def _by_itself() -> Rows:
     observer = Observer(metrics, slow_milliseconds=1_000)
     watch = Stopwatch(metrics, slow_milliseconds=200)
     request = make_mocked_request("GET", f"/api/v1/users/{new_id().hex}")
-    request[ROUTE] = "/api/v1/users/{id}"
     response = web.Response()
-    calls = [Call(request_id=f"req_{new_id().hex}", address="", user_agent="") for _ in range(100)]
+    route = "/api/v1/users/{id}"
+    calls = [
+        Call(request_id=new_request_id(), address="", user_agent="", route=route)
+        for _ in range(100)
+    ]
 
     def observed() -> None:
         for call in calls:

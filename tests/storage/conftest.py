@@ -1,5 +1,7 @@
-"""What tests of migrations share: a PostgreSQL whose schema comes and goes."""
+"""What tests of storage share: a PostgreSQL whose schema comes and goes, a Redis to freeze."""
 
+import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -7,8 +9,10 @@ from typing import Any
 import asyncpg
 import pytest
 
+from ops.metrics import Metrics
 from ops.settings import Settings, load
 from ops.stack import Addresses, Stack
+from storage.redis import Redis
 from tests.factories import SECRET_KEYS
 from tests.ops.stacks import FAST, open_room
 
@@ -47,3 +51,17 @@ def own_environ(server: Addresses, tmp_path: Path) -> dict[str, str]:
 def settings(own_environ: dict[str, str], tmp_path: Path) -> Settings:
     """Give the settings of a migrator on that server."""
     return load(own_environ, directory=tmp_path)
+
+
+@pytest.fixture
+async def own() -> AsyncIterator[tuple[Redis, int, Metrics]]:
+    """Run a Redis of this test's own; give a client, its process id, the metrics."""
+    with open_room() as folder:
+        stack = Stack(folder / "home", postgres=False)
+        metrics = Metrics()
+        client = Redis(str(stack.start().redis_url), metrics)
+        pid = stack.pids["redis"]
+        yield client, pid, metrics
+        os.kill(pid, signal.SIGCONT)
+        await client.close()
+        stack.stop()

@@ -3,30 +3,13 @@
 import os
 import signal
 import time
-from collections.abc import AsyncIterator
 
 import pytest
 
 from ops.metrics import Metrics
-from ops.stack import Stack
 from storage.redis import Redis, RedisAway
-from tests.ops.stacks import open_room
 
 _ECHO = "return {tonumber(ARGV[1])}"
-
-
-@pytest.fixture
-async def own() -> AsyncIterator[tuple[Redis, int, Metrics]]:
-    """Run a Redis of this test's own; give a client, its process id, the metrics."""
-    with open_room() as folder:
-        stack = Stack(folder / "home", postgres=False)
-        metrics = Metrics()
-        client = Redis(str(stack.start().redis_url), metrics)
-        pid = stack.pids["redis"]
-        yield client, pid, metrics
-        os.kill(pid, signal.SIGCONT)
-        await client.close()
-        stack.stop()
 
 
 async def refused(client: Redis) -> float:

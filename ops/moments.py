@@ -1,0 +1,22 @@
+"""Moments as texts: RFC 3339 in UTC, as answers and lines of the log have them."""
+
+import time
+from datetime import UTC, datetime
+from functools import lru_cache
+
+
+def now_in_milliseconds() -> str:
+    """Return this moment, such as 2026-11-21T10:00:00.123Z."""
+    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+    return f"{_second(seconds)}.{nanoseconds // 1_000_000:03d}Z"
+
+
+def now_in_microseconds() -> str:
+    """Return this moment, such as 2026-11-21T10:00:00.123456Z."""
+    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+    return f"{_second(seconds)}.{nanoseconds // 1_000:06d}Z"
+
+
+@lru_cache(maxsize=2)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
