@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from io import TextIOWrapper
 from typing import TypeVar
 
 from ops.error_reports import report_errors
@@ -54,6 +55,8 @@ def run_process(default_name: str, serve: Callable[[Settings, str], int]) -> int
     except SettingsInvalid as error:
         sys.stderr.write(f"{error}\n")
         return EX_CONFIG
+    if isinstance(sys.stdout, TextIOWrapper):  # the log says itself when its lines leave
+        sys.stdout.reconfigure(line_buffering=False, write_through=False)
     try:
         set_up(settings, process=name)
     except OSError as error:
