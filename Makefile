@@ -12,7 +12,7 @@ CHAOS_ROUNDS ?= 20
 SOAK_MINUTES ?= 30
 INSTALL := ops/install.sh
 
-.PHONY: help up dev test coverage fuzz chaos soak lint format doctor key migration docs lock timing seed bench watch telemetry clean
+.PHONY: help up dev test coverage fuzz chaos soak lint format capacity doctor key migration docs lock timing seed bench watch telemetry clean
 
 help: ## Print this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -61,6 +61,10 @@ bench: .venv/.dev ## Measure everything, or one row: make bench ROW=lists|relay|
 
 seed: .venv/.run ## Add people to develop with, while `make up` runs: make seed USERS=1000
 	@$(BIN)/python -m storage seed $(if $(USERS),--users $(USERS)) $(ARGS)
+
+capacity: .venv/.run ## Say what people need: make capacity USERS=100000 LOGINS=20000 LETTERS=5000 (a day)
+	@$(BIN)/python -m ops capacity --users "$(USERS)" --logins-per-day "$(LOGINS)" \
+	  --letters-per-day "$(LETTERS)" $(ARGS)
 
 doctor: .venv/.run ## Look at everything of a running installation, say what is wrong
 	@$(BIN)/python -m ops doctor

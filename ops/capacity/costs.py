@@ -61,6 +61,9 @@ COSTS: Mapping[Work, Cost] = {
 BUSY = 0.6
 # Audit events that the one sealer seals in a second ("The audit ledger").
 SEALED = 7_979
+# Its rows that are verified in a second (there, too), and how long the daily walk may take.
+VERIFIED = 23_636
+VERIFY_SECONDS = 3_600
 # Promises that one relay hands over in a second ("The relay").
 RELAYED = 25_445
 # Commits in a second that waited for the disk, eight at once ("The audit ledger").

@@ -15,6 +15,8 @@ from ops.capacity.costs import (
     REDIS_BYTES,
     RELAYED,
     SEALED,
+    VERIFIED,
+    VERIFY_SECONDS,
     Cost,
     Work,
 )
@@ -46,6 +48,7 @@ _MORE_CORES = "add cores; then move PostgreSQL to a machine of its own, then web
 _MORE_REDIS = "give Redis a machine of its own; it holds nothing that has to move with it"
 _MORE_CONNECTIONS = "lower DB_POOL_SIZE, or raise max_connections (14 MB each)"
 _FASTER_DISK = "a faster disk for PostgreSQL's write-ahead log, with a cache that survives"
+_FEWER_MONTHS = "set AUDIT_RETENTION: the walk over all of it has an hour"
 _ONE_SEALER = "nothing to add: events wait in audit_inbox and are sealed after the peak"
 _MORE_RELAYS = "run two: ops up relay=2"
 
@@ -108,30 +111,44 @@ def plan(demand: Demand, settings: Settings, *, procfile: Sequence[ProcessType])
         tables=tables(demand, settings),
         redis_bytes=REDIS_BYTES + CALLER_BYTES * demand.logins_per_day,
         wal_a_day=_wal_a_day(demand, settings),
-        limits=_limits(peak, cores, demand, web=_most_web(processes, connections, settings)),
+        limits=sorted(
+            [
+                *_limits(peak, cores, demand),
+                _connection_limit(cores, processes, connections, settings),
+                _verification_limit(demand, settings),
+            ],
+            key=lambda limit: -limit.share,
+        ),
     )
 
 
-def _limits(
-    peak: Mapping[Work, float], cores: Mapping[str, float], demand: Demand, *, web: float
-) -> list[Limit]:
-    """Return every limit, the nearest first; `web` processes can have their connections."""
+def _limits(peak: Mapping[Work, float], cores: Mapping[str, float], demand: Demand) -> list[Limit]:
     commits = _sum_of(peak, lambda cost: cost.commits)
-    limits = [
+    return [
         Limit("cores", sum(cores.values()) / BUSY / demand.machine_cores, _MORE_CORES),
         Limit("Redis, which uses one core", cores["redis"] / BUSY, _MORE_REDIS),
-        Limit("connections of PostgreSQL", cores["web"] / BUSY / web, _MORE_CONNECTIONS),
         Limit("commits to PostgreSQL's disk", commits / COMMITS, _FASTER_DISK),
         Limit("the audit sealer, of which one works", peak[Work.EVENT] / SEALED, _ONE_SEALER),
         Limit("a relay", peak[Work.LETTER] / RELAYED, _MORE_RELAYS),
     ]
-    return sorted(limits, key=lambda limit: -limit.share)
 
 
-def _most_web(processes: Mapping[str, int], connections: int, settings: Settings) -> float:
-    """Return how many web processes PostgreSQL has connections for, beside all others."""
+def _connection_limit(
+    cores: Mapping[str, float],
+    processes: Mapping[str, int],
+    connections: int,
+    settings: Settings,
+) -> Limit:
+    """Return how many of the web processes that PostgreSQL has connections for are needed."""
     room = (MAX_CONNECTIONS - connections) / settings.db_pool_size
-    return max(processes["web"] + room, _A_SHARE)
+    web = max(processes["web"] + room, _A_SHARE)
+    return Limit("connections of PostgreSQL", cores["web"] / BUSY / web, _MORE_CONNECTIONS)
+
+
+def _verification_limit(demand: Demand, settings: Settings) -> Limit:
+    [rows] = [t.rows for t in tables(demand, settings) if t.name == "audit_ledger"]
+    most = VERIFIED * demand.core_speed * VERIFY_SECONDS
+    return Limit("the daily verification of the audit trail", rows / most, _FEWER_MONTHS)
 
 
 def _busy(peak: Mapping[Work, float], of: Of, demand: Demand) -> float:

@@ -16,7 +16,7 @@ _PARTS = {
     "redis": "Redis",
 }
 _UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
-_CURES = 3
+_TOLD = 4
 
 
 def report(demand: Demand, plan: Plan) -> str:
@@ -73,14 +73,15 @@ def _disk(plan: Plan) -> Iterator[tuple[str, str]]:
 
 
 def _limits(limits: Sequence[Limit]) -> Iterator[tuple[str, str]]:
-    for limit in limits[:_CURES]:
+    for limit in limits[:_TOLD]:
         holds = "used up" if limit.share > 1 else f"holds {1 / limit.share:,.1f} times as much"
-        yield limit.name, f"{holds}; then {limit.cure}"
+        yield limit.name, holds
+        yield f"  then {limit.cure}", ""
 
 
 def _aligned(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
     for name, value in rows:
-        yield f"  {name:42}{value}"
+        yield f"  {name:50}{value}".rstrip()
 
 
 def _size(count: float) -> str:
