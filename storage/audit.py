@@ -1,8 +1,10 @@
 """The audit trail's inbox: append-only, written in the transaction of the fact it tells of."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +17,13 @@ NOTE = """
 INSERT INTO audit_inbox
     (id, action, outcome, actor_kind, actor_id, subject_id, address, request_id, facts, happened_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+"""
+
+NOTE_ALL = """
+INSERT INTO audit_inbox
+    (id, action, outcome, actor_kind, actor_id, subject_id, address, request_id, facts, happened_at)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::uuid[],
+    $7::text[], $8::text[], $9::jsonb[], $10::timestamptz[])
 """
 
 # One is enough: it goes on until the inbox is empty. A little later, so that a burst is one batch.
@@ -81,6 +90,57 @@ class Outcome(StrEnum):
     DENIED = "denied"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """What happened, who did it, and to whom: a row of the inbox, in the order of its columns."""
+
+    id: UUID
+    action: str
+    outcome: Outcome
+    actor_kind: ActorKind
+    actor_id: UUID | None
+    subject: UUID | None
+    address: str | None
+    request_id: str | None
+    facts: Mapping[str, str | int | bool]
+    happened_at: datetime
+
+    @classmethod
+    def now(
+        cls,
+        action: str,
+        actor: Actor,
+        *,
+        subject: UUID | None,
+        outcome: Outcome,
+        facts: Mapping[str, str | int | bool],
+    ) -> "Event":
+        """Return what happens at this moment; raise ValueError for facts as `check_facts` does."""
+        check_facts(facts)
+        return cls(
+            id=new_id(),
+            action=action,
+            outcome=outcome,
+            actor_kind=actor.kind,
+            actor_id=actor.id,
+            subject=subject,
+            address=actor.address,
+            request_id=actor.request_id,
+            facts=facts,
+            happened_at=datetime.now(UTC),
+        )
+
+    @property
+    def noted(self) -> Noted:
+        """What counters have to know of it."""
+        by_people = self.actor_kind is ActorKind.USER and self.subject != self.actor_id
+        return Noted(self.action, by_people and self.action in ADMINISTRATIVE)
+
+
+# In the order of the columns that the statements name.
+_row_of = attrgetter(*(field.name for field in fields(Event)))
+
+
 class AuditInbox:
     """Audit events waiting to be sealed into the ledger."""
 
@@ -106,22 +166,14 @@ class AuditInbox:
         """
         if self._actor is None:
             raise RuntimeError(f"{action} noted outside a transaction")
-        check_facts(facts)
-        await self._connection.execute(
-            NOTE,
-            new_id(),
-            action,
-            outcome,
-            self._actor.kind,
-            self._actor.id,
-            subject,
-            self._actor.address,
-            self._actor.request_id,
-            facts,
-            datetime.now(UTC),
-        )
-        by_people = self._actor.kind is ActorKind.USER and subject != self._actor.id
-        self.noted.append(Noted(action, by_people and action in ADMINISTRATIVE))
+        event = Event.now(action, self._actor, subject=subject, outcome=outcome, facts=facts)
+        await self._connection.execute(NOTE, *_row_of(event))
+        self.noted.append(event.noted)
+
+    async def note_all(self, events: Sequence[Event]) -> None:
+        """Write down what stands for itself: what was read, by any number of readers."""
+        await self._connection.execute(NOTE_ALL, *zip(*map(_row_of, events), strict=True))
+        self.noted += [event.noted for event in events]
 
     async def unsealed(self) -> int:
         """Count events not yet sealed, up to 100,000."""

@@ -1,5 +1,6 @@
 """Who is behind a live session, and what they may: what a request is judged by."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -8,7 +9,7 @@ from uuid import UUID
 
 from storage.users import COLUMNS, HELD_ROLES, User
 
-BY_SESSION = f"""
+BY_SESSIONS = f"""
 SELECT sessions.id AS session_id, sessions.epoch, sessions.authenticated_at, sessions.expires_at,
     array(
         SELECT DISTINCT role_permissions.permission
@@ -17,7 +18,7 @@ SELECT sessions.id AS session_id, sessions.epoch, sessions.authenticated_at, ses
     ) AS permissions,
     {COLUMNS}
 FROM sessions JOIN users ON users.id = sessions.user_id {HELD_ROLES}
-WHERE sessions.id = $1 AND sessions.ended_at IS NULL AND sessions.expires_at > now()
+WHERE sessions.id = ANY($1::uuid[]) AND sessions.ended_at IS NULL AND sessions.expires_at > now()
   AND users.is_active AND users.deleted_at IS NULL
 """  # noqa: S608 - only our own lists of columns are put in
 
@@ -44,13 +45,18 @@ class Holders:
 
     async def by_session(self, session_id: UUID) -> Holder | None:
         """Return who is behind a session if it and they are good, else None."""
-        row = await self._connection.fetchrow(BY_SESSION, session_id)
-        if row is None:
-            return None
-        facts = dict(row)
-        own = {name: facts.pop(name) for name in _OF_SESSION}
-        permissions = _as_set(tuple(facts.pop("permissions")))
-        return Holder(**own, permissions=permissions, user=User(**facts))
+        return (await self.by_sessions([session_id])).get(session_id)
+
+    async def by_sessions(self, session_ids: Collection[UUID]) -> dict[UUID, Holder]:
+        """Return who is behind those sessions that are good, as their people are, by session."""
+        rows = await self._connection.fetch(BY_SESSIONS, session_ids)
+        return {row["session_id"]: _holder(dict(row)) for row in rows}
+
+
+def _holder(facts: dict[str, Any]) -> Holder:
+    own = {name: facts.pop(name) for name in _OF_SESSION}
+    permissions = _as_set(tuple(facts.pop("permissions")))
+    return Holder(**own, permissions=permissions, user=User(**facts))
 
 
 @lru_cache(maxsize=1_000)

@@ -1,6 +1,6 @@
 """Signed-in devices: one row is the whole state of a session, nothing presentable is stored."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -37,6 +37,31 @@ UPDATE sessions SET generation = generation + 1, key_id = $3, rotated_at = now()
 WHERE id = $1 AND generation = $2 AND ended_at IS NULL AND expires_at > now()
   AND EXISTS (SELECT FROM users WHERE users.id = user_id AND is_active AND deleted_at IS NULL)
 RETURNING id, user_id, epoch, generation, key_id, amr, authenticated_at
+"""
+
+# The same for many sessions at once, and the role that an access token tells of. What somebody else
+# has locked is left out: waiting for it would keep everybody waiting, and two could wait in turn.
+ROTATE_ALL = """
+WITH free AS (
+    SELECT sessions.id FROM sessions
+    JOIN unnest($1::uuid[], $2::integer[]) AS asked (id, generation) USING (id, generation)
+    JOIN users ON users.id = sessions.user_id
+    WHERE sessions.ended_at IS NULL AND sessions.expires_at > now()
+      AND users.is_active AND users.deleted_at IS NULL
+    FOR UPDATE OF sessions SKIP LOCKED
+)
+UPDATE sessions SET generation = generation + 1, key_id = $3, rotated_at = now(),
+    last_used_at = now(), updated_at = now(),
+    used_before_at = CASE WHEN last_used_at < date_trunc('day', now(), 'UTC')
+        THEN last_used_at ELSE used_before_at END,
+    expires_at = least(now() + make_interval(secs => $4), absolute_expires_at)
+FROM free WHERE sessions.id = free.id
+RETURNING sessions.id, user_id, epoch, generation, key_id, amr, authenticated_at, coalesce((
+    SELECT roles.name FROM user_roles JOIN roles ON roles.id = user_roles.role_id
+    WHERE user_roles.user_id = sessions.user_id
+    ORDER BY roles.rank DESC, roles.name
+    LIMIT 1
+), 'guest') AS role
 """
 
 # Locked, since what a late parent means depends on the one that came late before it.
@@ -119,6 +144,14 @@ class Session:
     authenticated_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """A session that moved on, and the highest role of its person."""
+
+    session: Session
+    role: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenSession:
     """A live session, as its person sees it."""
@@ -197,6 +230,21 @@ class Sessions:
         """Move a live session on from `generation`; None when it is not there any more."""
         row = await self._connection.fetchrow(ROTATE, session_id, generation, key_id, seconds)
         return Session(**row) if row else None
+
+    async def rotate_all(
+        self, generations: Mapping[UUID, int], *, key_id: str, seconds: int
+    ) -> dict[UUID, Rotated]:
+        """Move sessions on, each from its generation; return those that did, by their ids.
+
+        One that did not may be locked just now: `rotate` waits for it.
+        """
+        ids, numbers = [*generations], [*generations.values()]
+        found = {}
+        for row in await self._connection.fetch(ROTATE_ALL, ids, numbers, key_id, seconds):
+            facts = dict(row)
+            role = facts.pop("role")
+            found[row["id"]] = Rotated(Session(**facts), role)
+        return found
 
     async def standing(self, session_id: UUID, *, late_after: int) -> Standing | None:
         """Lock a live session and tell whether its last rotation is `late_after` seconds ago."""

@@ -72,8 +72,7 @@ class Presence:
     async def look(self, session_id: UUID) -> Holder | None:
         """Look up who is behind a session now, and remember it; None when it is good no longer."""
         era = self._era
-        async with self._database.reading() as storage:
-            holder = await storage.holders.by_session(session_id)
+        holder = await self._database.merged.holder(session_id)
         if holder is None:
             self._forget(session_id)
         elif era == self._era:

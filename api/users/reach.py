@@ -17,10 +17,15 @@ _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGN
 
 async def seen(storage: Storage, principal: Principal, user_id: UUID) -> User:
     """Return a living person the caller may see; raise UserNotFound."""
+    check_sight(principal, user_id)
+    return await storage.users.by_id(user_id)
+
+
+def check_sight(principal: Principal, user_id: UUID) -> None:
+    """Raise UserNotFound for whom the caller may not see, whether they are there or not."""
     own = user_id == principal.user_id and principal.may(Permission.USERS_READ_OWN)
     if not own and not principal.may(Permission.USERS_READ):
         raise UserNotFound
-    return await storage.users.by_id(user_id)
 
 
 async def changed(storage: Storage, principal: Principal, user_id: UUID) -> User:

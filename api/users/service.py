@@ -10,7 +10,7 @@ from api.passwords.hasher import Hasher
 from api.passwords.policy import PasswordPolicy
 from api.problems import Forbidden, Invalid
 from api.roles.rules import check_giving, check_permissions, standing
-from api.users.reach import changed, seen
+from api.users.reach import changed, check_sight
 from ops.errors import Kind, Problem
 from ops.metrics import Metrics
 from storage.database import Database
@@ -18,7 +18,7 @@ from storage.jobs import SendEmailChanged, SendInvitation, SendVerification, Sen
 from storage.pages import Page, Window
 from storage.repositories import Storage
 from storage.roles import BuiltInRole, Permission, Role, RoleNotFound
-from storage.users import User, UserStatus
+from storage.users import User, UserNotFound, UserStatus
 
 # What everybody's record has, by the name it has on the wire: for the audit trail.
 _WIRE_NAMES = {
@@ -61,22 +61,22 @@ class UserService:
 
     async def page(self, window: Window, principal: Principal, call: Call) -> Page[User]:
         """List people; raise Invalid for an unknown role, Forbidden for the deleted."""
-        async with self._database.reading(call.actor) as storage:
+        async with self._database.reading() as storage:
             filters = await _filters(storage, window.filters, principal)
             page = await storage.users.page(replace(window, filters=filters))
-            await storage.audit.note("users.listed", count=len(page.items))
+        merged = self._database.merged
+        await merged.audit.note("users.listed", actor=call.actor, count=len(page.items))
         return page
 
     async def get(self, user_id: UUID, principal: Principal, call: Call) -> User:
         """Return somebody; the deleted only to who may restore them. Raises UserNotFound."""
-        async with self._database.reading(call.actor) as storage:
-            if user_id == principal.user_id:
-                return await seen(storage, principal, user_id)
-            if principal.may(Permission.USERS_READ) and principal.may(Permission.USERS_DELETE):
-                user = await storage.users.kept_by_id(user_id)
-            else:
-                user = await seen(storage, principal, user_id)
-            await storage.audit.note("user.read", subject=user_id)
+        check_sight(principal, user_id)
+        own, merged = user_id == principal.user_id, self._database.merged
+        user = await merged.user(user_id)
+        if user.deleted_at and (own or not principal.may(Permission.USERS_DELETE)):
+            raise UserNotFound
+        if not own:
+            await merged.audit.note("user.read", actor=call.actor, subject=user_id)
         return user
 
     async def create(self, new: UserToCreate, principal: Principal, call: Call) -> User:

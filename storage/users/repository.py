@@ -1,5 +1,6 @@
 """People: their SQL."""
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -34,6 +35,10 @@ SELECT {COLUMNS} FROM users {HELD_ROLES} WHERE users.id = $1 AND users.deleted_a
 """  # noqa: S608 - only our own lists of columns are put in
 
 KEPT_BY_ID = f"SELECT {COLUMNS} FROM users {HELD_ROLES} WHERE users.id = $1"  # noqa: S608 - as above
+
+KEPT_BY_IDS = f"""
+SELECT {COLUMNS} FROM users {HELD_ROLES} WHERE users.id = ANY($1::uuid[])
+"""  # noqa: S608 - as above
 
 LOCK = "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE"
 
@@ -154,6 +159,11 @@ class Users:
         if row is None:
             raise UserNotFound
         return User(**row)
+
+    async def kept_by_ids(self, user_ids: Collection[UUID]) -> dict[UUID, User]:
+        """Return those of several who are there, deleted or not, by their ids."""
+        rows = await self._connection.fetch(KEPT_BY_IDS, user_ids)
+        return {row["id"]: User(**row) for row in rows}
 
     async def lock(self, user_id: UUID) -> None:
         """Let one transaction at a time change a person, deleted or not."""
