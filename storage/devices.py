@@ -1,6 +1,5 @@
 """Browsers and apps that people signed in from."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -9,22 +8,7 @@ from ops.ids import new_id
 
 ADD = "INSERT INTO devices (id, user_id, site, agent_mac) VALUES ($1, $2, $3, $4)"
 
-SEEN = """
-UPDATE devices SET site = $2, agent_mac = $3, last_seen_at = now(), updated_at = now()
-WHERE id = $1
-"""
-
-# By the token it shows, or by the place it calls from; the second one is easier to imitate.
-KNOWN = """
-SELECT
-    (SELECT id FROM devices WHERE user_id = $1 AND id = $2) AS by_token,
-    (SELECT id FROM devices WHERE user_id = $1 AND site = $3 AND agent_mac = ANY($4::bytea[])
-     ORDER BY last_seen_at DESC LIMIT 1) AS by_place
-"""
-
 FORGET_ALL = "DELETE FROM devices WHERE user_id = $1"
-
-COUNT = "SELECT count(*) FROM devices WHERE user_id = $1"
 
 PURGE = """
 DELETE FROM devices WHERE id IN (
@@ -52,21 +36,6 @@ class Devices:
         device_id = new_id()
         await self._connection.execute(ADD, device_id, user_id, site, agent_mac)
         return device_id
-
-    async def known(
-        self, user_id: UUID, *, device_id: UUID | None, site: str, agent_macs: Sequence[bytes]
-    ) -> KnownAs:
-        """Look a caller up among the devices of a person; costs the same for NOBODY."""
-        row = await self._connection.fetchrow(KNOWN, user_id, device_id, site, list(agent_macs))
-        return KnownAs(*row.values())
-
-    async def seen(self, device_id: UUID, *, site: str, agent_mac: bytes) -> None:
-        """Note that a known device signed in, and from where."""
-        await self._connection.execute(SEEN, device_id, site, agent_mac)
-
-    async def count(self, user_id: UUID) -> int:
-        """Count the devices of a person."""
-        return int(await self._connection.fetchval(COUNT, user_id))
 
     async def forget_all(self, user_id: UUID) -> None:
         """Know no device of a person any more."""

@@ -32,6 +32,7 @@ from storage.revocations import Revocations
 from storage.roles import Roles
 from storage.sessions import Sessions
 from storage.setup_tokens import SetupTokens
+from storage.sign_ins import SignIns
 from storage.signing_keys import SigningKeys
 from storage.statistics import Statistics
 from storage.teams import Teams
@@ -82,6 +83,11 @@ class Storage:
     def sessions(self) -> Sessions:
         """Signed-in devices."""
         return Sessions(self._connection)
+
+    @cached_property
+    def sign_ins(self) -> SignIns:
+        """Sign-ins."""
+        return SignIns(self._connection)
 
     @cached_property
     def holders(self) -> Holders:

@@ -7,17 +7,6 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from ops.ids import new_id
-
-ADD = """
-INSERT INTO sessions
-    (id, user_id, key_id, amr, authenticated_at, address, user_agent, device_id, expires_at,
-    absolute_expires_at)
-VALUES ($1, $2, $3, $4, now(), $5, $6, $7, now() + make_interval(secs => $8),
-    now() + make_interval(secs => $9))
-RETURNING id, user_id, epoch, generation, key_id, amr, authenticated_at
-"""
-
 # Everything that makes an access token worth nothing, in one look.
 LIVE = """
 SELECT sessions.id, sessions.user_id, sessions.epoch, sessions.generation, sessions.key_id,
@@ -98,15 +87,6 @@ END_OWN = """
 UPDATE sessions SET ended_at = now(), end_reason = $3, updated_at = now()
 WHERE user_id = $1 AND id = $2 AND ended_at IS NULL AND expires_at > now()
 RETURNING true
-"""
-
-# Whoever opens one session too many loses the one unused for longest.
-END_SURPLUS = """
-UPDATE sessions SET ended_at = now(), end_reason = $3, updated_at = now()
-WHERE id IN (
-    SELECT id FROM sessions WHERE user_id = $1 AND ended_at IS NULL AND expires_at > now()
-    ORDER BY last_used_at DESC, id DESC OFFSET $2
-)
 """
 
 OF_USER = """
@@ -197,33 +177,6 @@ class Sessions:
         # Whether this transaction ended a session or changed what one may.
         self.revoked = False
 
-    async def add(  # noqa: PLR0913 - the facts of one sign-in
-        self,
-        *,
-        user_id: UUID,
-        key_id: str,
-        amr: Sequence[str],
-        address: str | None,
-        user_agent: str | None,
-        device_id: UUID | None,
-        seconds: int,
-        absolute_seconds: int,
-    ) -> Session:
-        """Open a session that lives `seconds` unless it is used, and at most the other number."""
-        row = await self._connection.fetchrow(
-            ADD,
-            new_id(),
-            user_id,
-            key_id,
-            list(amr),
-            address,
-            user_agent,
-            device_id,
-            min(seconds, absolute_seconds),
-            absolute_seconds,
-        )
-        return Session(**row)
-
     async def rotate(
         self, session_id: UUID, *, generation: int, key_id: str, seconds: int
     ) -> Session | None:
@@ -280,13 +233,6 @@ class Sessions:
         """End one live session of a person; False when they have none of this id."""
         self.revoked = True
         return bool(await self._connection.fetchval(END_OWN, user_id, session_id, reason))
-
-    async def end_surplus(self, user_id: UUID, *, keep: int) -> int:
-        """End what a person has beyond `keep` live sessions; return how many."""
-        status = await self._connection.execute(END_SURPLUS, user_id, keep, EndReason.LIMIT)
-        count = int(status.split()[-1])
-        self.revoked = self.revoked or count > 0
-        return count
 
     async def of_user(self, user_id: UUID) -> list[OpenSession]:
         """List the live sessions of a person, the last used first."""

@@ -16,7 +16,6 @@ from api.auth.devices import DeviceTokens
 from api.context import Call
 from storage.database import Database
 from storage.devices import KnownAs
-from storage.jobs import NOBODY
 from storage.users import Credential
 
 
@@ -62,11 +61,9 @@ class Guard:
 
     async def _look_up(self, email: str, call: Call) -> tuple[Credential | None, KnownAs]:
         async with self._database.reading() as storage:
-            credential = await storage.users.credential(email)
-            device = await storage.devices.known(
-                credential.user_id if credential else NOBODY,
+            return await storage.sign_ins.look_up(
+                email,
                 device_id=self._devices.read(call.device_token),
                 site=site_of(call.address),
                 agent_macs=self._devices.agent_macs(call.user_agent),
             )
-        return credential, device

@@ -48,27 +48,27 @@ class SessionOpener:
         One session more than a person may have ends the one unused for longest.
         """
         site, agent_mac = site_of(call.address), self._devices.agent_macs(call.user_agent)[0]
-        known = device_id or await storage.devices.add(user_id, site=site, agent_mac=agent_mac)
-        session = await storage.sessions.add(
-            user_id=user_id,
+        opened = await storage.sign_ins.open(
+            user_id,
+            device_id=device_id,
+            site=site,
+            agent_mac=agent_mac,
+            keep=self._lives.per_user,
             key_id=self._tokens.refresh_key_id,
             amr=_PASSWORD,
-            address=site,
             user_agent=call.user_agent,
-            device_id=known,
             seconds=self._lives.idle,
             absolute_seconds=self._lives.absolute,
         )
+        session, user, device = opened.session, opened.user, opened.device_id
         await storage.audit.note("session.opened", subject=user_id, session=str(session.id))
-        if device_id:
-            await storage.devices.seen(device_id, site=site, agent_mac=agent_mac)
-        elif await storage.devices.count(user_id) > 1:
+        if device_id is None and opened.has_other_devices:
             await storage.outbox.put(SendNewDevice(session.id))
-        if ended := await storage.sessions.end_surplus(user_id, keep=self._lives.per_user):
-            await storage.audit.note("session.surplus_ended", subject=user_id, count=ended)
-        user = await storage.users.by_id(user_id)
+        if opened.ended:
+            await storage.audit.note("session.surplus_ended", subject=user_id, count=opened.ended)
         version = str(user.credential_version)
-        await storage.idempotency.keep({"session": session.id, "device": known, "version": version})
-        return SignedInUser(
-            user, self._tokens.issue(session, user.role), self._devices.issue(known)
+        await storage.idempotency.keep(
+            {"session": session.id, "device": device, "version": version}
         )
+        tokens = self._tokens.issue(session, user.role)
+        return SignedInUser(user, tokens, self._devices.issue(device))
