@@ -56,7 +56,8 @@ _AWAY = (
     *_USELESS_CONNECTION,
 )
 
-_set = object.__setattr__  # a UUID refuses to be changed
+# A UUID refuses to be changed, and looking its constant up takes longer than making one.
+_set, _UNKNOWN_SAFETY = object.__setattr__, SafeUUID.unknown
 
 _log = get_logger()
 
@@ -212,7 +213,7 @@ def _uuid(data: bytes) -> UUID:
     # person's row and what comes with it has several, and that took longer than all else of it.
     made = object.__new__(UUID)
     _set(made, "int", int.from_bytes(data))
-    _set(made, "is_safe", SafeUUID.unknown)
+    _set(made, "is_safe", _UNKNOWN_SAFETY)
     return made
 
 
