@@ -8,10 +8,13 @@ import aiohttp
 
 from tests.factories import bearer, register
 from tests.people import admin
+from tests.workers.processes import eventually
 
 REFRESH = "/api/v1/auth/refresh"
 ME = "/api/v1/auth/me"
 USERS = "/api/v1/users"
+
+_SOMEBODY_WAITS = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"
 
 
 async def refresh(api: aiohttp.ClientSession, token: str) -> Any:
@@ -59,6 +62,7 @@ async def test_a_session_that_is_locked_waits_and_lets_others_pass(
             "SELECT FROM sessions WHERE user_id = $1 FOR UPDATE", UUID(held["user"]["id"])
         )
         waiting = asyncio.create_task(refresh(api, held["refreshToken"]))
+        await eventually(lambda: owner.fetchval(_SOMEBODY_WAITS))
 
         passed = await refresh(api, other["refreshToken"])
 

@@ -17,6 +17,7 @@ class Work:
         self.batches = Batches[int, int]("work", self)
 
     async def __call__(self, numbers: Sequence[int]) -> list[int]:
+        """Answer one batch."""
         self.seen.append([*numbers])
         await self.go_on.acquire()
         if 13 in numbers:
@@ -24,6 +25,7 @@ class Work:
         return [2 * number for number in numbers]
 
     def asking(self, number: int) -> "asyncio.Task[int]":
+        """Ask, and go on with something else."""
         return asyncio.create_task(self.batches.ask(number))
 
 
