@@ -1,15 +1,12 @@
 """Token buckets in Redis, without a refill job: the generic cell rate algorithm (GCRA).
 
 A bucket allows so many events in a window; they may come at once, then one every window/limit.
-What is taken in one turn of the loop, or while Redis answers, goes there in one round trip: the
-way there and back costs more than the counting.
 """
 
-import asyncio
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from ops.errors import Unavailable
-from storage.redis import Redis, RedisAway
+from storage.batches import Batches
+from storage.redis import Redis
 
 MICROSECONDS = 1_000_000
 
@@ -35,63 +32,29 @@ for i, key in ipairs(KEYS) do
 end
 return found
 """
-# A script runs alone: nobody else is to wait long for it.
-_MOST = 200
 
 # Allowed, remaining, microseconds to wait, microseconds until all is free again.
 Taken = tuple[int, int, int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """One caller, who waits."""
-
-    key: str
-    window: int
-    limit: int
-    cost: int
-    waiter: asyncio.Future[Taken]
+# A key, and the interval, window and cost of what is taken.
+_Asked = tuple[str, tuple[int, int, int]]
 
 
 class Buckets:
-    """Takes from buckets; the takes that meet travel together."""
+    """Takes from buckets; the takes of one moment share a script and a round trip."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._asked: list[_Asked] = []
-        self._under_way: asyncio.Task[None] | None = None
+        self._takes = Batches[_Asked, Taken]("redis.take", self._take_all)
 
     async def take(self, key: str, *, limit: int, seconds: int, cost: int) -> Taken:
         """Take so many of `limit` in so many seconds, or give back what is negative.
 
         Raises RedisAway.
         """
-        loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[Taken] = loop.create_future()
-        self._asked.append(_Asked(key, seconds * MICROSECONDS, limit, cost, waiter))
-        if self._under_way is None or self._under_way.done():
-            self._under_way = loop.create_task(self._carry())
-        return await waiter
+        window = seconds * MICROSECONDS
+        return await self._takes.ask((key, (window // limit, window, cost)))
 
-    async def _carry(self) -> None:
-        while self._asked:
-            batch, self._asked = self._asked[:_MOST], self._asked[_MOST:]
-            try:
-                await self._carry_one(batch)
-            finally:  # whatever happened to us, nobody may wait forever
-                for asked in batch:
-                    if not asked.waiter.done():
-                        asked.waiter.set_exception(RedisAway())
-
-    async def _carry_one(self, batch: list[_Asked]) -> None:
-        keys, args = [], []
-        for asked in batch:
-            keys.append(asked.key)
-            args += [asked.window // asked.limit, asked.window, asked.cost]
-        try:
-            found = await self._redis.script(_TAKE, keys, args)
-        except Unavailable:
-            return
-        for asked, taken in zip(batch, found, strict=True):
-            if not asked.waiter.done():  # whoever was cancelled waits no more
-                asked.waiter.set_result(tuple(taken))
+    async def _take_all(self, asked: Sequence[_Asked]) -> list[Taken]:
+        keys = [key for key, _ in asked]
+        found = await self._redis.script(_TAKE, keys, [number for _, of in asked for number in of])
+        return [tuple(taken) for taken in found]
