@@ -30,4 +30,5 @@ LIST = Listing(
     always="users.deleted_at IS NULL",
     instead=frozenset({"deleted"}),
     alphabetical=frozenset({"email", "firstName", "lastName"}),
+    sampled="createdAt",
 )

@@ -7,7 +7,7 @@ import pytest
 
 from storage.database import Database
 from storage.pages import Window
-from storage.words import conditions
+from storage.words import indexed
 from tests.own_database import OwnDatabase, opened, own_database
 from tests.storage.crowd import add, page
 
@@ -109,7 +109,7 @@ async def test_no_plan_of_a_list_is_kept_for_other_values(
 async def test_every_kind_of_word_has_an_index_to_be_found_by(
     room: OwnDatabase, database: Database, word: str, index: str
 ) -> None:
-    asked = list(conditions(word, table="users"))
+    asked = indexed([word], table="users")
     where = " AND ".join(
         text.replace("$?", f"${number}") for number, (text, _) in enumerate(asked, 1)
     )

@@ -1,0 +1,182 @@
+"""Statements of lists, made of constants: what is asked for chooses among them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from storage import words
+from storage.pages.window import Window
+
+# Rows are counted up to here; beyond, a total is a lower bound.
+COUNTED = 10_000
+# What matches a filter or a search is found less quickly than what is merely next; what matches
+# several words takes longer to be found than the page itself.
+COUNTED_MATCHES = 200
+# Rows of an order looked through for each one wanted, before a word's index is asked; more of them
+# where the order's own index has what is searched.
+_NEAR, _NEAR_IN_INDEX, _NEAR_AT_MOST = 200, 700, 30_000
+# Of so many of the newest rows is taken how common a word is.
+_SAMPLE = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Arguments:
+    """What a statement is asked with."""
+
+    values: list[Any] = field(default_factory=list)
+
+    def add(self, value: Any) -> str:
+        """Return what stands for a value in the text."""
+        self.values.append(value)
+        return f"${len(self.values)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """A list as constants of SQL: nothing of a caller's is ever part of a statement's text."""
+
+    # What is selected: `{rows}` stands for the part of the table, `{order}` for the sort value.
+    select: str
+    table: str
+    # Wire name of the order to its expression, never NULL, with an index on (expression, id).
+    orders: Mapping[str, str]
+    # Name of the filter to its condition; `$?` stands for the value.
+    conditions: Mapping[str, str]
+    # Holds for every row of the list, unless a filter of `instead` is given.
+    always: str = "true"
+    instead: frozenset[str] = frozenset()
+    # Wire name of an order to the type of its value, where its name does not tell.
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    # Orders of what is searched: in them, what a word matches lies together.
+    alphabetical: frozenset[str] = frozenset()
+    # The order whose index has what is searched, of a list too long for guesses of the planner.
+    sampled: str = ""
+
+    def page(self, window: Window) -> tuple[str, list[Any]]:
+        """Return the statement and its arguments for one row more than the part has.
+
+        That one row tells in `counted` what `count` finds, NULL where nothing is to be counted.
+        """
+        args = _Arguments()
+        listed = self._where(window, args)
+        where = f"{listed} AND {self._after(window, args)}" if window.after else listed
+        matches = self._conditions(words.indexed, window, args)
+        order, row = self.orders[window.sort], f"{self.table}.id"
+        part = f"SELECT {row}, {order} AS sort_value FROM {self.table} WHERE {where} AND {matches}"
+        count = self._counting(window, f"{listed} AND {matches}")
+        ctes, sorting = "", _sorting(window, order, row)
+        if window.words and (self._is_sampled(window) or window.sort in self.alphabetical):
+            near, full = self._near(window, args, where=where)
+            # What matches is read by itself, all of it: PostgreSQL takes it to be spread evenly
+            # over every order, and would walk there, which took seconds in an alphabetical one.
+            ctes = f"WITH {near}, found AS MATERIALIZED ({part} AND NOT {full})"
+            part = f"SELECT * FROM near WHERE {full} UNION ALL SELECT * FROM found"
+            count = f"CASE WHEN {full} THEN ({count}) ELSE (SELECT count(*) FROM found) END"
+            sorting = _sorting(window, "sort_value", "id")
+        limit, offset = args.add(window.limit + 1), args.add(window.offset or 0)
+        # Rows that are skipped are not read: only their ids and sort values.
+        rows = f"({part} {sorting} LIMIT {limit} OFFSET {offset}) AS part"
+        rows += f" JOIN {self.table} ON {row} = part.id"
+        select = self.select.replace("{rows}", rows).replace("{order}", "part.sort_value")
+        listing = f"{select} {_sorting(window, 'part.sort_value', 'part.id')}"
+        counted = "NULL::bigint"
+        if self._is_counted(window):
+            # Looked for only where rows follow: else what is there has been seen.
+            last = args.add(window.limit)
+            counted = f"CASE WHEN row_number() OVER () > {last} THEN ({count}) END"
+        text = f"{ctes} SELECT listed.*, {counted} AS counted FROM ({listing}) AS listed"
+        return text, args.values
+
+    def _near(self, window: Window, args: _Arguments, *, where: str) -> tuple[str, str]:
+        """Return a table of what the first rows of the order have, and whether it is enough.
+
+        Where a sample promises too little, they are not looked through.
+        """
+        order, row, wanted = self.orders[window.sort], f"{self.table}.id", _wanted(window)
+        at_hand = self._conditions(words.conditions, window, args)
+        in_index = window.sort == self.sampled
+        near = min((_NEAR_IN_INDEX if in_index else _NEAR) * wanted, _NEAR_AT_MOST)
+        promising = "true"
+        if self._is_sampled(window):
+            newest = _sorting(Window(), self.orders[self.sampled], row)
+            least = args.add(-(-_SAMPLE * wanted // near))
+            promising = f"""(SELECT count(*) FROM (SELECT FROM (
+                SELECT {at_hand} AS matches FROM {self.table} WHERE {self.always} {newest}
+                LIMIT {_SAMPLE}
+            ) AS newest WHERE matches LIMIT {least}) AS sample) = {least}"""
+        enough = args.add(wanted)
+        table = f"""near AS MATERIALIZED (
+            SELECT id, sort_value FROM (
+                SELECT {row}, {order} AS sort_value, {at_hand} AS matches FROM {self.table}
+                WHERE {where} {_sorting(window, order, row)} LIMIT {args.add(near)}
+            ) AS first WHERE matches AND {promising} LIMIT {enough}
+        )"""  # noqa: S608 - constants
+        return table, f"(SELECT count(*) FROM near) = {enough}"
+
+    def _is_sampled(self, window: Window) -> bool:
+        return bool(self.sampled) and not (window.filters or window.since or window.until)
+
+    def count(self, window: Window) -> tuple[str, list[Any]]:
+        """Return the statement that counts, and no further than is quick."""
+        args = _Arguments()
+        where = self._where(window, args)
+        matches = self._conditions(words.indexed, window, args)
+        return self._counting(window, f"{where} AND {matches}"), args.values
+
+    def _counting(self, window: Window, where: str) -> str:
+        rows = f"SELECT FROM {self.table} WHERE {where} LIMIT {self.bound(window) + 1}"  # noqa: S608
+        return f"SELECT count(*) FROM ({rows}) AS counted"  # noqa: S608
+
+    def _is_counted(self, window: Window) -> bool:
+        return window.offset is not None and window.offset + window.limit < self.bound(window)
+
+    @staticmethod
+    def bound(window: Window) -> int:
+        """Return up to which number the rows of a list are counted; 0: not at all."""
+        if len(window.words) > 1:
+            return 0
+        return COUNTED_MATCHES if window.filters or window.words else COUNTED
+
+    def _where(self, window: Window, args: _Arguments) -> str:
+        parts = [] if self.instead & window.filters.keys() else [self.always]
+        for name, value in window.filters.items():
+            parts.append(self.conditions[name].replace("$?", args.add(value)))
+        if window.since:
+            parts.append(f"{self.table}.created_at >= {args.add(window.since)}")
+        if window.until:
+            parts.append(f"{self.table}.created_at < {args.add(window.until)}")
+        return " AND ".join(parts) or "true"
+
+    def _after(self, window: Window, args: _Arguments) -> str:
+        """Return what holds for the rows behind the cursor."""
+        assert window.after
+        sign = "<" if window.descending else ">"
+        kind = "timestamptz" if window.sort.endswith("At") else "text"
+        kind = self.kinds.get(window.sort, kind)
+        value, last = args.add(window.after.value), args.add(window.after.id)
+        return (
+            f"({self.orders[window.sort]}, {self.table}.id) {sign} ({value}::text::{kind}, {last})"
+        )
+
+    def _conditions(self, kind: Any, window: Window, args: _Arguments) -> str:
+        found = kind(window.words, table=self.table)
+        return " AND ".join(text.replace("$?", args.add(value)) for text, value in found) or "true"
+
+
+def _wanted(window: Window) -> int:
+    """Return how many rows of the order a part needs: what is skipped, and one that follows."""
+    return window.limit + 1 + (window.offset or 0)
+
+
+def _sorting(window: Window, order: str, row: str) -> str:
+    way = "DESC" if window.descending else "ASC"
+    return f"ORDER BY {order} {way}, {row} {way}"
+
+
+def pattern_of(word: str) -> str:
+    """Return the LIKE pattern of a word, for lists short enough to be looked through.
+
+    `search_text` has a space before every word of it: one and two letters start a word.
+    """
+    literal = words.literal(word.lower())
+    return f"%{literal}%" if len(word) > 2 else f"% {literal}%"  # noqa: PLR2004 - a trigram
