@@ -1,0 +1,178 @@
+"""Searches in every order: whom they find, against looking through everybody by hand."""
+
+import random
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from ops.ids import new_id
+from storage.database import Database
+from storage.pages import COUNTED_MATCHES, Window
+from storage.seed.names import FIRST_NAMES, LAST_NAMES
+from storage.users import User
+from storage.users.listing import LIST
+from tests.own_database import OwnDatabase, opened, own_database
+from tests.storage.crowd import THEN
+
+# More than are looked through to tell how common a word is.
+_PEOPLE = 3_000
+_COLUMNS = (
+    "id", "email", "first_name", "last_name", "last_login_at", "created_at", "updated_at",
+    "deleted_at",
+)  # fmt: skip
+_WORDS = (
+    "maria", "papadopoulos", "ann", "zzyzx", "o'brien", "garcía", "chlo", "łuczak", "e", "q", "7",
+    "ma", "xu", "42", "zx", "999", "10007", "4711", "m%", "%", "_", "...", "example", "@post.ex",
+    "maria.smith", "smith.10", "james.smith.100", "ES.SMITH", "a.b", "maria smith", "smith maria",
+    "j 10", "maria zuzana", "j s", "newest", "oldest", "both.ends", "oldest m", "newest@post",
+    "scarce.1234567@post.example", "1234567@post", "scarce.1234567", "ce.12345", "scarce.7654321",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """What of a person is searched and sorted by."""
+
+    id: UUID
+    email: str
+    first_name: str
+    last_name: str
+    last_login_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    deleted_at: datetime | None
+
+    def matches(self, words: Sequence[str]) -> bool:
+        """Tell it the way the documentation does."""
+        parts = "".join(" " if sign in ".@_+-" else sign for sign in self.email)
+        text = f" {self.email} {self.first_name} {self.last_name} {parts}".lower()
+        return all(
+            (f" {word}" if len(word) < 3 and word.isalnum() else word).lower() in text
+            for word in words
+        )
+
+    def place(self, sort: str) -> tuple[Any, UUID]:
+        """Return where the person is in an order, from the smallest on."""
+        values = {
+            "createdAt": self.created_at,
+            "updatedAt": self.updated_at,
+            "email": self.email,
+            "firstName": self.first_name.lower(),
+            "lastName": self.last_name.lower(),
+            "lastLoginAt": self.last_login_at or datetime.min.replace(tzinfo=THEN.tzinfo),
+        }
+        return values[sort], self.id
+
+
+def crowd() -> list[Person]:
+    """Make people up: words that many have, that few have, and that only old or new ones have."""
+    chance = random.Random(4)
+    people = []
+    for number in range(_PEOPLE):
+        first, last = chance.choice(FIRST_NAMES[:60]), chance.choice(LAST_NAMES)
+        local = f"{first}.{last}.{10_000 + number}".lower().replace("'", "")
+        if number < 40:
+            last = "Oldest"
+        if number >= _PEOPLE - 12:
+            last = "Newest"
+        if number < 9 or number >= _PEOPLE - 9:
+            local = f"both.ends.{number}"
+        if number == 7 or chance.random() < 0.001:
+            local = f"scarce.{1_234_567 if number == 7 else number}"
+        made_at = THEN + timedelta(minutes=number // 2)
+        people.append(
+            Person(
+                id=new_id(),
+                email=f"{local}@{chance.choice(('post', 'mail'))}.example",
+                first_name=first,
+                last_name=last,
+                last_login_at=made_at if chance.random() < 0.5 else None,
+                created_at=made_at,
+                updated_at=made_at + timedelta(days=chance.randrange(9)),
+                deleted_at=made_at if chance.random() < 0.03 else None,
+            )
+        )
+    return people
+
+
+@pytest.fixture(scope="module")
+async def room(home: Any, addresses: Any, make_settings: Any) -> AsyncIterator[OwnDatabase]:
+    """Run a database of these tests' own."""
+    async with own_database(home, make_settings, "results") as made:
+        yield made
+
+
+@pytest.fixture
+async def database(room: OwnDatabase, make_settings: Any) -> AsyncIterator[Database]:
+    """Open it, empty."""
+    async with opened(room, make_settings) as made:
+        yield made
+
+
+async def test_a_search_finds_in_every_order_whom_looking_through_everybody_finds(
+    room: OwnDatabase, database: Database
+) -> None:
+    people = crowd()
+    rows = [tuple(getattr(one, name) for name in _COLUMNS) for one in people]
+    await room.owner.copy_records_to_table("users", records=rows, columns=_COLUMNS)
+    await room.owner.execute("ANALYZE users")
+    chance = random.Random(5)
+
+    for text in _WORDS:
+        words = tuple(text.split())
+        meant = [one for one in people if not one.deleted_at and one.matches(words)]
+        for sort in LIST.orders:
+            descending = chance.random() < 0.5
+            expected = sorted(meant, key=lambda one: one.place(sort), reverse=descending)  # noqa: B023
+            window = Window(
+                sort=sort,
+                descending=descending,
+                words=words,
+                limit=chance.choice((1, 5, 20, 100)),
+                offset=chance.choice((0, 0, 5, 150)),
+            )
+            async with database.reading() as storage:
+                part = await storage.users.page(window)
+            walked = [one async for one in walk(database, window, parts=3)]
+
+            start = window.offset or 0
+            assert_same(part.items, expected[start : start + window.limit], window)
+            assert_same(walked, expected[: 3 * window.limit], window)
+            if part.total_is_exact:
+                assert part.total == len(meant), window
+            else:
+                assert part.total is not None, window
+                assert part.total <= len(meant), window
+                assert len(words) > 1 or len(meant) > COUNTED_MATCHES, window
+
+
+async def walk(database: Database, window: Window, *, parts: int) -> AsyncIterator[User]:
+    """Walk some parts by cursor."""
+    after = None
+    for _ in range(parts):
+        async with database.reading() as storage:
+            asked = Window(
+                sort=window.sort,
+                descending=window.descending,
+                words=window.words,
+                limit=window.limit,
+                offset=None,
+                after=after,
+            )
+            part = await storage.users.page(asked)
+        for item in part.items:
+            yield item
+        after = part.next
+        if after is None:
+            return
+
+
+def assert_same(found: Sequence[User], expected: Sequence[Person], window: Window) -> None:
+    """Tell of the first few when they differ."""
+    ids = [one.id for one in found]
+    assert ids == [one.id for one in expected], (window, *islice(found, 3))
