@@ -1,11 +1,12 @@
 """Statements of lists, made of constants: what is asked for chooses among them."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from storage import words
-from storage.pages.window import Window
+from storage.pages.window import Cursor, Window
 
 # Rows are counted up to here; beyond, a total is a lower bound.
 COUNTED = 10_000
@@ -17,6 +18,8 @@ COUNTED_MATCHES = 200
 _NEAR, _NEAR_IN_INDEX, _NEAR_AT_MOST = 200, 700, 30_000
 # Of so many of the newest rows is taken how common a word is.
 _SAMPLE = 2_000
+
+_Conditions = Callable[..., Sequence[words.Condition]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +62,13 @@ class Listing:
         """
         args = _Arguments()
         listed = self._where(window, args)
-        where = f"{listed} AND {self._after(window, args)}" if window.after else listed
+        where = listed
+        if window.after:
+            where += f" AND {self._behind(window.after, window, args)}"
         matches = self._conditions(words.indexed, window, args)
         order, row = self.orders[window.sort], f"{self.table}.id"
-        part = f"SELECT {row}, {order} AS sort_value FROM {self.table} WHERE {where} AND {matches}"
+        rows = f"SELECT {row}, {order} AS sort_value FROM {self.table}"  # noqa: S608 - constants
+        part = f"{rows} WHERE {where} AND {matches}"
         count = self._counting(window, f"{listed} AND {matches}")
         ctes, sorting = "", _sorting(window, order, row)
         if window.words and (self._is_sampled(window) or window.sort in self.alphabetical):
@@ -70,8 +76,8 @@ class Listing:
             # What matches is read by itself, all of it: PostgreSQL takes it to be spread evenly
             # over every order, and would walk there, which took seconds in an alphabetical one.
             ctes = f"WITH {near}, found AS MATERIALIZED ({part} AND NOT {full})"
-            part = f"SELECT * FROM near WHERE {full} UNION ALL SELECT * FROM found"
-            count = f"CASE WHEN {full} THEN ({count}) ELSE (SELECT count(*) FROM found) END"
+            part = f"SELECT * FROM near WHERE {full} UNION ALL SELECT * FROM found"  # noqa: S608
+            count = f"CASE WHEN {full} THEN ({count}) ELSE (SELECT count(*) FROM found) END"  # noqa: S608
             sorting = _sorting(window, "sort_value", "id")
         limit, offset = args.add(window.limit + 1), args.add(window.offset or 0)
         # Rows that are skipped are not read: only their ids and sort values.
@@ -84,7 +90,7 @@ class Listing:
             # Looked for only where rows follow: else what is there has been seen.
             last = args.add(window.limit)
             counted = f"CASE WHEN row_number() OVER () > {last} THEN ({count}) END"
-        text = f"{ctes} SELECT listed.*, {counted} AS counted FROM ({listing}) AS listed"
+        text = f"{ctes} SELECT listed.*, {counted} AS counted FROM ({listing}) AS listed"  # noqa: S608
         return text, args.values
 
     def _near(self, window: Window, args: _Arguments, *, where: str) -> tuple[str, str]:
@@ -92,26 +98,26 @@ class Listing:
 
         Where a sample promises too little, they are not looked through.
         """
-        order, row, wanted = self.orders[window.sort], f"{self.table}.id", _wanted(window)
+        order, row = self.orders[window.sort], f"{self.table}.id"
         at_hand = self._conditions(words.conditions, window, args)
-        in_index = window.sort == self.sampled
-        near = min((_NEAR_IN_INDEX if in_index else _NEAR) * wanted, _NEAR_AT_MOST)
+        wanted = window.limit + 1 + (window.offset or 0)
+        each = _NEAR_IN_INDEX if window.sort == self.sampled else _NEAR
+        near, enough = min(each * wanted, _NEAR_AT_MOST), args.add(wanted)
         promising = "true"
         if self._is_sampled(window):
             newest = _sorting(Window(), self.orders[self.sampled], row)
-            least = args.add(-(-_SAMPLE * wanted // near))
+            least = args.add(math.ceil(_SAMPLE * wanted / near))
             promising = f"""(SELECT count(*) FROM (SELECT FROM (
                 SELECT {at_hand} AS matches FROM {self.table} WHERE {self.always} {newest}
                 LIMIT {_SAMPLE}
-            ) AS newest WHERE matches LIMIT {least}) AS sample) = {least}"""
-        enough = args.add(wanted)
+            ) AS newest WHERE matches LIMIT {least}) AS sample) = {least}"""  # noqa: S608
         table = f"""near AS MATERIALIZED (
             SELECT id, sort_value FROM (
                 SELECT {row}, {order} AS sort_value, {at_hand} AS matches FROM {self.table}
                 WHERE {where} {_sorting(window, order, row)} LIMIT {args.add(near)}
             ) AS first WHERE matches AND {promising} LIMIT {enough}
         )"""  # noqa: S608 - constants
-        return table, f"(SELECT count(*) FROM near) = {enough}"
+        return table, f"(SELECT count(*) FROM near) = {enough}"  # noqa: S608
 
     def _is_sampled(self, window: Window) -> bool:
         return bool(self.sampled) and not (window.filters or window.since or window.until)
@@ -124,7 +130,7 @@ class Listing:
         return self._counting(window, f"{where} AND {matches}"), args.values
 
     def _counting(self, window: Window, where: str) -> str:
-        rows = f"SELECT FROM {self.table} WHERE {where} LIMIT {self.bound(window) + 1}"  # noqa: S608
+        rows = f"SELECT FROM {self.table} WHERE {where} LIMIT {self.bound(window) + 1}"
         return f"SELECT count(*) FROM ({rows}) AS counted"  # noqa: S608
 
     def _is_counted(self, window: Window) -> bool:
@@ -147,25 +153,17 @@ class Listing:
             parts.append(f"{self.table}.created_at < {args.add(window.until)}")
         return " AND ".join(parts) or "true"
 
-    def _after(self, window: Window, args: _Arguments) -> str:
-        """Return what holds for the rows behind the cursor."""
-        assert window.after
+    def _behind(self, last: Cursor, window: Window, args: _Arguments) -> str:
         sign = "<" if window.descending else ">"
         kind = "timestamptz" if window.sort.endswith("At") else "text"
         kind = self.kinds.get(window.sort, kind)
-        value, last = args.add(window.after.value), args.add(window.after.id)
-        return (
-            f"({self.orders[window.sort]}, {self.table}.id) {sign} ({value}::text::{kind}, {last})"
-        )
+        value, last_id = args.add(last.value), args.add(last.id)
+        row = f"({self.orders[window.sort]}, {self.table}.id)"
+        return f"{row} {sign} ({value}::text::{kind}, {last_id})"
 
-    def _conditions(self, kind: Any, window: Window, args: _Arguments) -> str:
+    def _conditions(self, kind: _Conditions, window: Window, args: _Arguments) -> str:
         found = kind(window.words, table=self.table)
         return " AND ".join(text.replace("$?", args.add(value)) for text, value in found) or "true"
-
-
-def _wanted(window: Window) -> int:
-    """Return how many rows of the order a part needs: what is skipped, and one that follows."""
-    return window.limit + 1 + (window.offset or 0)
 
 
 def _sorting(window: Window, order: str, row: str) -> str:

@@ -128,7 +128,7 @@ async def test_a_search_finds_in_every_order_whom_looking_through_everybody_find
         meant = [one for one in people if not one.deleted_at and one.matches(words)]
         for sort in LIST.orders:
             descending = chance.random() < 0.5
-            expected = sorted(meant, key=lambda one: one.place(sort), reverse=descending)  # noqa: B023
+            expected = sorted(meant, key=lambda one: one.place(sort), reverse=descending)
             window = Window(
                 sort=sort,
                 descending=descending,
