@@ -145,6 +145,10 @@ def _searches() -> Iterator[Case]:
     words: dict[str, tuple[str, ...]] = {
         "rare word": ("papadopoulos",),
         "somebody": ("smith.4711",),
+        "an address up to its @": ("maria.muller.1235371",),
+        "a whole address": ("maria.muller.1235371@mail.example",),
+        "one in two thousand": ("9061",),
+        "one in three hundred": ("becker",),
         "common first name": ("maria",),
         "part of many": ("ann",),
         "medium word": ("ngozi",),
