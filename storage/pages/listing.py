@@ -15,7 +15,8 @@ COUNTED = 10_000
 COUNTED_MATCHES = 200
 # Rows of an order looked through for each one wanted, before a word's index is asked; more of them
 # where the order's own index has what is searched.
-_NEAR, _NEAR_IN_INDEX, _NEAR_AT_MOST = 200, 700, 30_000
+_NEAR, _NEAR_AT_MOST = 200, 20_000
+_NEAR_IN_INDEX, _NEAR_IN_INDEX_AT_MOST = 700, 50_000
 # Of so many of the newest rows is taken how common a word is.
 _SAMPLE = 2_000
 
@@ -101,8 +102,9 @@ class Listing:
         order, row = self.orders[window.sort], f"{self.table}.id"
         at_hand = self._conditions(words.conditions, window, args)
         wanted = window.limit + 1 + (window.offset or 0)
-        each = _NEAR_IN_INDEX if window.sort == self.sampled else _NEAR
-        near, enough = min(each * wanted, _NEAR_AT_MOST), args.add(wanted)
+        near, enough = min(_NEAR * wanted, _NEAR_AT_MOST), args.add(wanted)
+        if window.sort == self.sampled:
+            near = min(_NEAR_IN_INDEX * wanted, _NEAR_IN_INDEX_AT_MOST)
         promising = "true"
         if self._is_sampled(window):
             newest = _sorting(Window(), self.orders[self.sampled], row)
