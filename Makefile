@@ -55,7 +55,7 @@ format: .venv/.dev ## Format the code
 timing: .venv/.dev ## Measure whether answers' times tell who has an account (some minutes)
 	@$(BIN)/python -m tests.timing $(ARGS)
 
-bench: .venv/.dev ## Measure everything, or one row: make bench ROW=lists|relay|start|jobs|memory|ledger|instrumentation|traces
+bench: .venv/.dev ## Measure everything, or one: make bench ROW=beside|me|read|login|sign-up|storm|refresh|people|processes|two|growth|lists|relay|start|jobs|memory|ledger|instrumentation|traces
 	@$(BIN)/python -m tests.bench $(if $(ROW),--row $(ROW)) $(if $(USERS),--users $(USERS)) \
 	  $(if $(JOBS),--jobs $(JOBS)) $(ARGS)
 

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,13 +9,6 @@ from pathlib import Path
 from tests.bench.cases import Case
 from tests.bench.measure import CONTROL, Figures
 
-_DOCUMENT = Path(__file__).parents[2] / "docs" / "BENCHMARKS.md"
-_HEADING = """# Benchmarks
-
-Written by `make bench`; figures of one machine are to be compared among themselves only.
-
-"""
-_SECTION = re.compile(r"^## (.+)$", re.MULTILINE)
 _LIMIT_MS = 10.0
 _SHARES = (0.5, 0.9, 0.99, 1.0)
 _KINDS = {
@@ -113,14 +105,6 @@ def table(rows: Sequence[tuple[str, str, str]]) -> str:
     """Return rows of what, figure and goal."""
     lines = ["| what | measured | goal |", "|---|---|---|"]
     return "\n".join([*lines, *(f"| {' | '.join(cells)} |" for cells in rows)])
-
-
-def write(title: str, text: str) -> None:
-    """Put a section into docs/BENCHMARKS.md in place of what it said; leave the others alone."""
-    sections = _SECTION.split(_DOCUMENT.read_text())[1:] if _DOCUMENT.exists() else []
-    told = dict(zip(sections[::2], sections[1::2], strict=True)) | {title: f"\n\n{text}\n\n"}
-    page = _HEADING + "".join(f"## {name}{told[name]}" for name in told)
-    _DOCUMENT.write_text(page.rstrip("\n") + "\n")
 
 
 def _machine() -> str:
