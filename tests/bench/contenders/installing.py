@@ -23,7 +23,9 @@ async def from_pypi(folder: Path, *packages: str) -> Path:
     try:
         await done(uv, "venv", "--clear", "--python", sys.executable, folder, folder=folder.parent)
         python = programs / "python"
-        await done(uv, "pip", "install", "--python", python, *packages, folder=folder)
+        # Compiled now, as pip does: else every start would be slower than anybody's.
+        how = ("--python", python, "--compile-bytecode")
+        await done(uv, "pip", "install", *how, *packages, folder=folder)
     except (OSError, NotStarted) as error:
         raise NotHere(str(error)) from error
     _mark(folder, packages)
