@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, Protocol
 
 _PR_SET_PDEATHSIG = 1
 # Looked up once and before any fork: the loader's lock may be held by another thread at the fork.
@@ -41,6 +41,19 @@ class Spawn:
     descriptors: tuple[int, ...] = ()
 
 
+class Child(Protocol):
+    """A child of ours that somebody has to reap: a `subprocess.Popen`, or one that was forked."""
+
+    pid: int
+    returncode: Any
+
+    def poll(self) -> int | None:
+        """Reap it if it has ended, and return its exit code."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end and return its exit code; subprocess.TimeoutExpired after a while."""
+
+
 def spawn(command: Sequence[str | os.PathLike[str]], how: Spawn) -> subprocess.Popen[bytes]:
     """Start a child in a session of its own, stdout and stderr merged into `how.output`.
 
@@ -62,11 +75,13 @@ def spawn(command: Sequence[str | os.PathLike[str]], how: Spawn) -> subprocess.P
         extra_groups=[] if account else None,
         umask=0o077 if account else -1,
         # Runs after setuid, which would have cleared the death signal.
-        preexec_fn=_farewell(how.death_signal, os.getpid()),  # noqa: PLW1509
+        preexec_fn=farewell(how.death_signal, os.getpid()),  # noqa: PLW1509
     )
 
 
-def _farewell(death_signal: signal.Signals, parent: int) -> Callable[[], None]:
+def farewell(death_signal: signal.Signals, parent: int) -> Callable[[], None]:
+    """Make what a child runs first: it will be sent the signal when this parent ends."""
+
     def prepare() -> None:
         # A shell starts background jobs with SIGINT ignored, and ignored signals are inherited.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -80,7 +95,7 @@ def _farewell(death_signal: signal.Signals, parent: int) -> Callable[[], None]:
     return prepare
 
 
-def ended(child: subprocess.Popen[bytes]) -> bool:
+def ended(child: Child) -> bool:
     """Tell whether the child has ended; if so, kill what is left of its group, then reap it."""
     if child.returncode is not None:
         return True
@@ -96,13 +111,13 @@ def ended(child: subprocess.Popen[bytes]) -> bool:
     return True
 
 
-def kill_group(child: subprocess.Popen[bytes]) -> None:
+def kill_group(child: Child) -> None:
     """SIGKILL the child and every descendant that stayed in its session's group."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
 
 
-def tell(child: subprocess.Popen[bytes], what: signal.Signals) -> None:
+def tell(child: Child, what: signal.Signals) -> None:
     """Send a signal to the child alone; nothing happens when it is gone."""
     # Popen.send_signal would reap a child that has just ended, and `ended` would then leave what
     # remains of its group alone. Unreaped, its process id cannot belong to anybody else.

@@ -7,17 +7,20 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 from ops.card import card
+from ops.child import Child, Spawn
 from ops.company import Company, Invite, nobody
+from ops.nursery import Nursery
 from ops.ports import holder
 from ops.procfile import ProcfileError, Supervisor, parse_formation, read
 from ops.settings import Settings, load
@@ -27,6 +30,17 @@ from ops.stack import Addresses, Stack, StackError
 
 ROOT = Path(__file__).parents[1]
 
+# What the migrations run, and then all others: the Procfile's processes, their children, the admin.
+FIRST = ("storage",)
+OTHERS = (
+    "api",
+    "api.serving.master",
+    "api.serving.child",
+    "api.setup.command",
+    "workers",
+    "workers.relay",
+    "workers.clock",
+)
 _PROBE_SECONDS = 0.4
 _GRACE_SECONDS = 8.0
 _REVIVE_SECONDS = 5.0
@@ -49,9 +63,12 @@ def up(formation: Sequence[str], *, reload: bool = False, invite: Invite = nobod
         counts = parse_formation(formation, types)
     except (ProcfileError, ValueError) as error:
         raise CannotStart(str(error)) from error
+    # With --reload, what is imported here is soon what the files said before.
+    first, others = ((), ()) if reload else (FIRST, OTHERS)
+    nursery = Nursery()
     stack = Stack(settings.home, postgres=not settings.database_url, redis=not settings.redis_url)
     try:
-        addresses = stack.start(progress=_say)
+        addresses = stack.start(progress=_say, meanwhile=partial(nursery.prepare, *first))
         with _told(settings, addresses):
             company = invite(settings, stack, addresses)
             supervisor = Supervisor(
@@ -61,8 +78,10 @@ def up(formation: Sequence[str], *, reload: bool = False, invite: Invite = nobod
                 output=sys.stdout,
                 colour=sys.stdout.isatty(),
                 grace=_GRACE_SECONDS + settings.drain_seconds,
+                nursery=nursery,
             )
-            return _Run(settings, stack, supervisor, company, started, reload=reload).run()
+            run = _Run(settings, stack, supervisor, company, started, reload=reload)
+            return run.run(nursery, others)
     except StackError as error:
         raise CannotStart(str(error)) from error
     finally:
@@ -88,40 +107,43 @@ class _Run:
         self._company = company
         self._started = started
         self._watched = _newest_change() if reload else None
-        self._admin: subprocess.Popen[str] | None = None
+        self._admin: Child | None = None
+        self._admin_said = tempfile.TemporaryFile()  # noqa: SIM115 - read when it ended
         self._refused = ""
         self._revive_after = 0.0
 
-    def run(self) -> int:
+    def run(self, nursery: Nursery, modules: Sequence[str]) -> int:
         """Migrate, start the processes, see to the first admin, and watch."""
-        code = self._supervisor.run_once("release")
+        code = self._supervisor.run_once("release", partial(nursery.prepare, *modules))
         if code:
             raise CannotStart("The migrations failed (see above); nothing else was started.")
         self._supervisor.start()
-        self._admin = self._ask_for_admin()
+        self._admin = self._ask_for_admin(nursery)
         code = self._supervisor.supervise(self._tick)
         if self._refused:
             raise CannotStart(self._refused)
         return code
 
-    @staticmethod
-    def _ask_for_admin() -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "api", "admin", "create", "--json"]
-        pipe = subprocess.PIPE
-        return subprocess.Popen(
-            command, cwd=ROOT, env=_environment(), stdout=pipe, stderr=pipe, text=True
+    def _ask_for_admin(self, nursery: Nursery) -> Child:
+        how = Spawn(
+            death_signal=signal.SIGTERM,
+            environment=_environment(),
+            folder=ROOT,
+            output=self._admin_said,
         )
+        return nursery.start("api", ["admin", "create", "--json"], how)
 
     def _welcome(self) -> None:
         """Print the card once the first admin is seen to and requests are answered."""
         if self._admin is None or self._admin.poll() is None or not _answers(self._settings):
             return
-        said, complained = self._admin.communicate()
         self._admin = None
+        self._admin_said.seek(0)
+        said = self._admin_said.read().decode(errors="replace")
         try:
             answer: dict[str, Any] = json.loads(said.splitlines()[-1])
         except (IndexError, ValueError):
-            answer = {"ok": False, "text": complained.strip() or said.strip()}
+            answer = {"ok": False, "text": said.strip()}
         if answer["ok"]:
             found = self._stack.found
             rows = self._company.rows

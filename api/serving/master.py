@@ -10,10 +10,12 @@ import time
 from dataclasses import dataclass
 
 from api.serving.listener import listen
-from ops.child import Spawn, kill_group, spawn, tell
+from ops.child import Child, Spawn, kill_group, tell
 from ops.logging import get_logger
+from ops.nursery import Nursery
 from ops.settings import Settings
 
+_MODULE = "api.serving.child"
 _READY_SECONDS = 60.0
 _STOP_SECONDS = 8.0
 _FIRST_WAIT = 0.5
@@ -28,7 +30,7 @@ class _Child:
     """One web process: its place, when it was born, and the pipe it says `ready` on."""
 
     index: int
-    process: subprocess.Popen[bytes]
+    process: Child
     ready: int
     born: float
 
@@ -41,6 +43,8 @@ class Master:
         self._count = settings.processes
         self._drain = settings.drain_seconds
         self._socket = listen(settings.host, settings.port)
+        self._nursery = Nursery()
+        self._nursery.prepare(_MODULE)
         self._children: dict[int, _Child] = {}
         self._due: dict[int, float] = {}
         self._wait = _FIRST_WAIT
@@ -115,20 +119,20 @@ class Master:
         reader, writer = os.pipe()
         environment = os.environ | {"OSTIARY_PROCESS": f"{self._name}-{index}"}
         descriptors = (self._socket.fileno(), writer)
-        command = [sys.executable, "-m", "api.serving.child", *map(str, descriptors)]
         how = Spawn(
             death_signal=signal.SIGTERM,
             environment=environment,
             output=sys.stdout.fileno(),
             descriptors=descriptors,
         )
-        process = spawn(command, how)
+        process = self._nursery.start(_MODULE, [*map(str, descriptors)], how)
         os.close(writer)
         return _Child(index, process, reader, time.monotonic())
 
     def _replace(self) -> None:
         """Replace the children one by one: the new one answers before the old one is told to go."""
         _log.info("replacing the web processes")
+        self._nursery = Nursery()  # the files may say something else by now
         for index, old in sorted(self._children.items()):
             new = self._spawn(index)
             if not self._is_ready(new):

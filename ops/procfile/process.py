@@ -3,17 +3,19 @@
 import os
 import re
 import signal
-import subprocess
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ops import child
-from ops.child import Spawn
+from ops.child import Child, Spawn
+from ops.nursery import Nursery
 from ops.procfile.lines import Splitter
 
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+# Nothing that means more to a shell than a word.
+_MODULE = re.compile(r"python -m [A-Za-z0-9_./@:,+ -]+")
 _FIRST_WAIT, _LONGEST_WAIT = 0.2, 10.0
 _LONG_LIFE = 30.0
 _QUICK_FAILURE = 5.0
@@ -31,6 +33,16 @@ class ProcessType:
     name: str
     command: str
 
+    def begin(self, how: Spawn, nursery: Nursery) -> Child:
+        """Start the command: a module of the nursery from there, all else through a shell."""
+        if _MODULE.fullmatch(self.command):
+            _, _, module, *arguments = self.command.split()
+            if forked := nursery.fork(module, arguments, how):
+                return forked
+        # A shell's exec takes no assignments in front of the command; env does.
+        prefix = "exec env" if _ASSIGNMENT.match(self.command) else "exec"
+        return child.spawn(["/bin/sh", "-c", f"{prefix} {self.command}"], how)
+
 
 @dataclass(slots=True, eq=False)
 class Process:
@@ -38,7 +50,7 @@ class Process:
 
     type: ProcessType
     label: str
-    child: subprocess.Popen[bytes] | None = None
+    child: Child | None = None
     pipe: int = -1
     due: float | None = None
     code: int | None = None
@@ -47,10 +59,8 @@ class Process:
     _wait: float = _FIRST_WAIT
     _quick_failures: int = 0
 
-    def start(self, environment: Mapping[str, str]) -> None:
+    def start(self, environment: Mapping[str, str], nursery: Nursery) -> None:
         """Start it; its output comes through `pipe`, non-blocking."""
-        # A shell's exec takes no assignments in front of the command; env does.
-        prefix = "exec env" if _ASSIGNMENT.match(self.type.command) else "exec"
         everything = {
             "PYTHONUNBUFFERED": "1",  # Else lines to a pipe come late, or never after a kill.
             **environment,
@@ -60,7 +70,7 @@ class Process:
         reader, writer = os.pipe()
         how = Spawn(death_signal=signal.SIGTERM, environment=everything, output=writer)
         try:
-            self.child = child.spawn(["/bin/sh", "-c", f"{prefix} {self.type.command}"], how)
+            self.child = self.type.begin(how, nursery)
         except OSError:
             os.close(reader)
             raise

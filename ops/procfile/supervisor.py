@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TextIO
 
 from ops import child
+from ops.nursery import Nursery
 from ops.procfile.lines import Printer
 from ops.procfile.process import Process, ProcessType
 from ops.procfile.signals import Signals
@@ -33,6 +34,7 @@ class Supervisor:
         output: TextIO,
         colour: bool,
         grace: float = 8.0,
+        nursery: Nursery | None = None,
     ) -> None:
         self._types = {one.name: one for one in types}
         self._planned = [
@@ -42,6 +44,7 @@ class Supervisor:
             for number in range(1, formation.get(kind.name, 1) + 1)
         ]
         self._environment = environment
+        self._nursery = nursery or Nursery()
         labels = [RELEASE] if RELEASE in self._types else []
         labels += [process.label for process in self._planned]
         self._printer = Printer(output, labels=labels, colour=colour)
@@ -60,12 +63,16 @@ class Supervisor:
         """The leaders' process ids by label (web.1)."""
         return {one.label: one.child.pid for one in self._processes if one.child}
 
-    def run_once(self, name: str) -> int:
-        """Run one process to its end, once; return its exit code as a shell counts it."""
+    def run_once(self, name: str, meanwhile: Callable[[], None] = lambda: None) -> int:
+        """Run one process to its end, once; return its exit code as a shell counts it.
+
+        `meanwhile` is called once it has started.
+        """
         process = Process(self._types[name], name)
         self._processes = [process]
         self._signals.open(self._selector)
         self._start(process)
+        meanwhile()
         self._loop(None, restarts=False)
         self._processes = []
         code = 1 if process.code is None else process.code
@@ -139,7 +146,7 @@ class Supervisor:
 
     def _start(self, process: Process) -> None:
         try:
-            process.start(self._environment(process.type.name))
+            process.start(self._environment(process.type.name), self._nursery)
         except OSError as error:  # No memory, too many processes or files: that may pass.
             self._printer.say(f"{process.label}: {error}")
             process.code = None

@@ -72,18 +72,23 @@ class Stack:
         self._redis: Valkey | None = None
         self._locks: list[int] = []
 
-    def start(self, progress: Callable[[str], None] = lambda _: None) -> Addresses:
+    def start(
+        self,
+        progress: Callable[[str], None] = lambda _: None,
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> Addresses:
         """Start what is asked for and wait until it answers; StackError when it cannot be.
 
         What an earlier start left is used again, and told in `found`. `progress` gets a line for
-        each thing that takes long or that somebody ought to know.
+        each thing that takes long or that somebody ought to know. `meanwhile` is called while the
+        servers start.
         """
         if self._locks:
             raise StackError("This stack is started already: stop it first.")
         try:
             with plain_words(self._home):
                 self._place = self._take_home(progress)
-                self._launch(self._place, progress)
+                self._launch(self._place, progress, meanwhile)
             return self._addresses()
         except BaseException:
             self.stop()
@@ -146,7 +151,9 @@ class Stack:
             self._locks.append(lock(place.data))
         return place
 
-    def _launch(self, place: Place, progress: Callable[[str], None]) -> None:
+    def _launch(
+        self, place: Place, progress: Callable[[str], None], meanwhile: Callable[[], None]
+    ) -> None:
         check_passwords(place)
         self._look_around(place)
         known = passwords(self._home, (*ROLES, PASSWORD))
@@ -158,8 +165,10 @@ class Stack:
             self._redis = Valkey(place, program, known)
             self._redis.launch(progress)
         if self._postgres:
-            self._postgres.launch(progress)
+            self._postgres.launch(progress, meanwhile)
             self._postgres.await_ready(progress)
+        else:
+            meanwhile()
         if self._redis:
             self._redis.await_ready(progress)
 

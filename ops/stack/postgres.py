@@ -4,7 +4,7 @@ import locale
 import os
 import shutil
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -108,14 +108,20 @@ class Postgres:
         password = quote(self._passwords[role], safe="")
         return f"postgresql://{role}:{password}@/{DATABASE}?host={quote(str(self._place.sockets))}"
 
-    def launch(self, progress: Progress) -> None:
-        """Start the server; a first start makes the database, which takes about a second."""
-        if self.data.exists():
-            self._check_version()
+    def launch(self, progress: Progress, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Start the server; a first start makes the database, which takes about a second.
+
+        `meanwhile` is called once while a program of PostgreSQL works.
+        """
+        is_new = not self.data.exists()
+        if is_new:
+            self._create(progress, meanwhile)
         else:
-            self._create(progress)
+            self._check_version()
         self._clear_former(self.data, progress)
         self._start(self.data, {})
+        if not is_new:
+            meanwhile()
 
     def await_ready(self, progress: Progress) -> None:
         """Wait until it accepts connections, through a recovery if it takes one."""
@@ -130,7 +136,7 @@ class Postgres:
         script = _SET_UP_MONITOR.format(monitor=MONITOR, password=password, database=DATABASE)
         self._ask(script, task="Creating the role of the exporter")
 
-    def _create(self, progress: Progress) -> None:
+    def _create(self, progress: Progress, meanwhile: Callable[[], None]) -> None:
         draft = self.data.with_name(".postgres.new")
         progress(f"Creating the PostgreSQL {self._programs.major} database in {self.data}")
         free = free_megabytes(self._place.data)
@@ -142,7 +148,7 @@ class Postgres:
         if draft.exists():
             self._clear_former(draft, progress)
             shutil.rmtree(draft)
-        self._initdb(draft)
+        self._initdb(draft, meanwhile)
         self._start(draft, {"fsync": "off"})
         try:
             self.server.await_ready(lambda: self._is_ready(draft), lambda: None)
@@ -155,7 +161,7 @@ class Postgres:
         # Only a whole database gets the name: an interrupted first start is simply repeated.
         draft.rename(self.data)
 
-    def _initdb(self, draft: Path) -> None:
+    def _initdb(self, draft: Path, meanwhile: Callable[[], None]) -> None:
         locales = ["--locale=C.UTF-8" if _knows_letters() else "--locale=C"]
         if self._programs.major >= _FIRST_WITH_BUILTIN_LOCALES:
             # The kinds of characters are of the system: trigrams want to know what a letter is.
@@ -167,6 +173,7 @@ class Postgres:
             *("initdb", *fixed, *locales, *who, f"--pgdata={draft}"),
             task="Creating the database folder",
             stdin=self._passwords[SUPERUSER] + "\n",
+            meanwhile=meanwhile,
         )
 
     def _set_up(self) -> None:
@@ -197,6 +204,7 @@ class Postgres:
         task: str,
         stdin: str = "",
         secrets: Mapping[str, str] | None = None,
+        meanwhile: Callable[[], None] = lambda: None,
     ) -> None:
         descriptor = self._place.secret(stdin)
         how = Spawn(
@@ -207,7 +215,7 @@ class Postgres:
             input=descriptor,
         )
         try:
-            run([self._programs.folder / program, *arguments], how, task=task)
+            run([self._programs.folder / program, *arguments], how, task=task, meanwhile=meanwhile)
         finally:
             os.close(descriptor)
 

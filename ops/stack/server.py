@@ -130,9 +130,16 @@ class Server:
         return f"{self.name} ended while it started ({words}): {cure} and start again."
 
 
-def run(command: Sequence[str | Path], how: Spawn, *, task: str) -> None:
+def run(
+    command: Sequence[str | Path],
+    how: Spawn,
+    *,
+    task: str,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> None:
     """Run a short program to its end; what it says is the error's text when it fails."""
     process = child.spawn(command, replace(how, output=subprocess.PIPE))
+    meanwhile()
     said, _ = process.communicate()
     if process.returncode:
         lines = [line.strip() for line in said.decode(errors="replace").splitlines() if line]

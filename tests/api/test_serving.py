@@ -62,6 +62,11 @@ def children(process: subprocess.Popen[bytes]) -> set[int]:
     return {child.pid for child in psutil.Process(process.pid).children()}
 
 
+def interpreters(pids: set[int]) -> set[int]:
+    """Return those that read the code anew; a forked one has no path to a program."""
+    return {pid for pid in pids if psutil.Process(pid).cmdline()[0] == sys.executable}
+
+
 def is_over(pid: int) -> bool:
     """Say whether a process has ended; whoever inherited it may take its time to bury it."""
     try:
@@ -151,10 +156,13 @@ async def test_a_child_whose_master_died_while_it_started_still_stops(
     sock.close()
 
 
-async def test_sighup_replaces_every_child_without_one_failed_request(web: Web) -> None:
+async def test_sighup_replaces_every_child_by_new_code_without_one_failed_request(
+    web: Web,
+) -> None:
     process, url = await web()
     await until(lambda: len(children(process)) == 2)
     before = children(process)
+    assert not interpreters(before)
     stop = asyncio.Event()
     asking = [asyncio.create_task(keep_asking(url, stop)) for _ in range(4)]
 
@@ -165,6 +173,7 @@ async def test_sighup_replaces_every_child_without_one_failed_request(web: Web) 
 
     assert [failure for _, failures in found for failure in failures] == []
     assert sum(answered for answered, _ in found) > 50
+    assert interpreters(children(process)) == children(process)
 
 
 async def test_a_request_in_flight_is_finished_after_sigterm(web: Web) -> None:

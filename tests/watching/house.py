@@ -136,7 +136,7 @@ class House:
 
 def _words(process: psutil.Process) -> list[str]:
     try:
-        return list(process.cmdline())
+        return " ".join(process.cmdline()).split()
     except psutil.Error:
         return []
 

@@ -91,13 +91,18 @@ class Observer:
 
 def _label(process: psutil.Process) -> str:
     """Name a process: what follows -m, and the queues; a server by its program."""
-    command = process.cmdline()
+    command = _words(process)
     if "-m" not in command:
         return str(process.name())
     given = command[command.index("-m") + 1 :]
     words = [word for word in given if not word.startswith("-") and not word.isdigit()]
-    master = any("-m" in child.cmdline() for child in process.children())
+    master = any("-m" in _words(child) for child in process.children())
     return " ".join(words) + (" (master)" if master else "")
+
+
+def _words(process: psutil.Process) -> list[str]:
+    """Give the words of a command line, which of a forked process is one word."""
+    return " ".join(process.cmdline()).split()
 
 
 def seconds_since(begun: float) -> float:

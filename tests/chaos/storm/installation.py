@@ -172,7 +172,7 @@ def _component(process: psutil.Process) -> str:
         if name == program:
             # A backend's parent is a postgres too, a postmaster's is not.
             return component if process.parent().name() != name else "backend"
-    words = process.cmdline()
+    words = " ".join(process.cmdline()).split()  # of a forked one it is one word
     for component, mark in _MARKS.items():
         if mark in words:
             return component
