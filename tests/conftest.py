@@ -21,6 +21,7 @@ from storage.database import Database
 from storage.migrate import Migrator
 from storage.redis import Redis
 from tests.factories import CHEAP, OPS_TOKEN, SECRET_KEYS, free_socket
+from tests.nursery import Forking, running_nursery
 from tests.ops.stacks import FAST, open_room
 from workers.letters import Letters
 from workers.mailer import FolderMailer
@@ -78,6 +79,13 @@ def addresses(home: Path) -> Iterator[Addresses]:
     stack = Stack(home, settings=FAST)
     yield stack.start()
     stack.stop()
+
+
+@pytest.fixture(scope="session")
+def forking() -> Iterator[Forking]:
+    """Fork the processes that tests start from one that has imported what they need."""
+    with running_nursery() as connected:
+        yield connected
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import pytest
 
 from ops.logging import get_logger
 from tests.factories import bearer, free_port, register
+from tests.nursery import Forking
 from tests.workers.processes import Start, eventually, starting
 from tests.workers.smtp import Sink, listening
 
@@ -24,8 +25,8 @@ async def sink() -> AsyncIterator[Sink]:
 
 
 @pytest.fixture(scope="module")
-def start(environ: dict[str, str], migrated: None) -> Iterator[Start]:
-    with starting(environ) as start_process:
+def start(environ: dict[str, str], migrated: None, forking: Forking) -> Iterator[Start]:
+    with starting(environ, forking) as start_process:
         yield start_process
 
 

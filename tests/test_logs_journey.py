@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from tests.factories import bearer, free_port, new_user
+from tests.nursery import Forking
 from tests.workers.processes import Running, Start, eventually, starting
 from tests.workers.smtp import Sink, listening
 
@@ -49,8 +50,8 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def start(environ: dict[str, str], migrated: None) -> Iterator[Start]:
-    with starting(environ | {"LOG_LEVEL": "debug"}) as start_process:
+def start(environ: dict[str, str], migrated: None, forking: Forking) -> Iterator[Start]:
+    with starting(environ | {"LOG_LEVEL": "debug"}, forking) as start_process:
         yield start_process
 
 

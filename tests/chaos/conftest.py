@@ -20,6 +20,7 @@ from storage.redis import Redis
 from tests.chaos.pair import Pair
 from tests.factories import free_port, register
 from tests.mailroom import Mailroom
+from tests.nursery import Forking
 from tests.ops.stacks import FAST, open_room
 from tests.workers.processes import Running, Start, eventually, starting
 from tests.workers.smtp import Sink, listening
@@ -110,11 +111,15 @@ def round_number(request: pytest.FixtureRequest) -> int:
 
 @pytest.fixture
 async def house(
-    environ: dict[str, str], clean: None, api: aiohttp.ClientSession, round_number: int
+    environ: dict[str, str],
+    clean: None,
+    api: aiohttp.ClientSession,
+    round_number: int,
+    forking: Forking,
 ) -> AsyncIterator[House]:
     """Give a house on the session's servers; tests start relay and worker."""
     async with listening(Sink()) as sink:
-        with starting(environ) as start:
+        with starting(environ, forking) as start:
             database_url = environ["MIGRATION_DATABASE_URL"]
             yield House(start, sink, api, database_url, environ["REDIS_URL"])
 
@@ -134,7 +139,10 @@ def own_stack() -> Iterator[tuple[Stack, Addresses, Path]]:
 
 @pytest.fixture
 async def own_house(
-    environ: dict[str, str], own_stack: tuple[Stack, Addresses, Path], round_number: int
+    environ: dict[str, str],
+    own_stack: tuple[Stack, Addresses, Path],
+    round_number: int,
+    forking: Forking,
 ) -> AsyncIterator[House]:
     """Give a house with a web process on servers of its own; tests start relay and worker."""
     _, addresses, folder = own_stack
@@ -144,7 +152,7 @@ async def own_house(
     }
     await _migrated(load(environment, directory=folder))
     async with listening(Sink()) as sink, _client(environment["PORT"]) as client:
-        with starting(environment) as start:
+        with starting(environment, forking) as start:
             await start("api", ready="answering")
             database_url = environment["MIGRATION_DATABASE_URL"]
             house = House(start, sink, client, database_url, environment["REDIS_URL"])
@@ -154,7 +162,7 @@ async def own_house(
 
 @pytest.fixture(scope="module")
 async def two_processes(
-    environ: dict[str, str], own_stack: tuple[Stack, Addresses, Path]
+    environ: dict[str, str], own_stack: tuple[Stack, Addresses, Path], forking: Forking
 ) -> AsyncIterator[Pair]:
     """Run two web processes on servers of their own; limits are counted, and hardly reached."""
     stack, addresses, folder = own_stack
@@ -168,7 +176,7 @@ async def two_processes(
     await _migrated(settings)
     ports = [str(free_port()), str(free_port())]
     async with AsyncExitStack() as opened:
-        start = opened.enter_context(starting(environment))
+        start = opened.enter_context(starting(environment, forking))
         processes = [await start("api", ready="answering", PORT=port) for port in ports]
         clients = [await opened.enter_async_context(_client(port)) for port in ports]
         tools = await opened.enter_async_context(_tools(settings, folder / "mail"))

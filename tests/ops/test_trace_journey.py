@@ -10,6 +10,7 @@ import pytest
 from ops.tracing import Kind, tracing
 from tests.conftest import MakeSettings
 from tests.factories import PASSWORD, free_port, new_user
+from tests.nursery import Forking
 from tests.ops.collector import Collector, Seen, collecting
 from tests.workers.processes import Running, Start, eventually, starting
 from tests.workers.smtp import Sink, listening
@@ -39,8 +40,8 @@ async def sink() -> AsyncIterator[Sink]:
 
 
 @pytest.fixture(scope="module")
-def start(environ: dict[str, str], migrated: None) -> Iterator[Start]:
-    with starting(environ) as start_process:
+def start(environ: dict[str, str], migrated: None, forking: Forking) -> Iterator[Start]:
+    with starting(environ, forking) as start_process:
         yield start_process
 
 

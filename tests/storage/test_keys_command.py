@@ -10,8 +10,8 @@ from storage.database import Database
 from storage.key_rotation import Reason, ensure_key, rotate
 from tests.conftest import MakeSettings
 from tests.own_database import OwnDatabase, opened, own_database
+from tests.storage.conftest import Command
 from tests.storage.test_signing_keys import EDDSA, NEXT, SIGNING, ids, states
-from tests.storage.test_storage_commands import command
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ async def database(room: OwnDatabase, make_settings: MakeSettings) -> AsyncItera
 
 
 async def test_the_commands_tell_what_they_did_and_ask_before_tokens_die(
-    database: Database, room: OwnDatabase, environ: dict[str, str]
+    database: Database, room: OwnDatabase, environ: dict[str, str], command: Command
 ) -> None:
     own = environ | {name.upper(): url for name, url in room.urls.items()}
     none = await command(own, "keys", "list")
@@ -68,7 +68,7 @@ async def test_the_commands_tell_what_they_did_and_ask_before_tokens_die(
 
 
 async def test_the_commands_for_a_stolen_key_do_what_was_meant(
-    database: Database, room: OwnDatabase, environ: dict[str, str]
+    database: Database, room: OwnDatabase, environ: dict[str, str], command: Command
 ) -> None:
     own = environ | {name.upper(): url for name, url in room.urls.items()}
     await ensure_key(database, EDDSA)

@@ -1,6 +1,7 @@
 """python -m storage seed: what it adds, what it leaves alone, what it refuses."""
 
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -9,7 +10,9 @@ from argon2 import PasswordHasher
 from ops.ids import new_id
 from storage.seed.users import _YEARS
 from tests.factories import OPS_TOKEN
-from tests.storage.test_storage_commands import command
+from tests.storage.conftest import Command
+
+Seed = Callable[..., Awaitable[dict[str, Any]]]
 
 _PRODUCTION = {
     "ENVIRONMENT": "production",
@@ -42,21 +45,26 @@ _ADD_CONTENT = "INSERT INTO content (id, title, owner_id) SELECT $1, 'Mine', id 
 
 
 @pytest.fixture
-async def empty(fresh: Any, own_environ: dict[str, str]) -> Any:
+async def empty(fresh: Any, own_environ: dict[str, str], command: Command) -> Any:
     """Give the owner's connection to a migrated database without people."""
     assert (await command(own_environ, "migrate"))[0] == 0
     return fresh
 
 
-async def seed(environ: dict[str, str], *arguments: str) -> dict[str, Any]:
-    """Seed; return what the command says as JSON."""
-    code, told = await command(environ, "seed", "--json", *arguments)
-    assert code == 0, told
-    return dict(json.loads(told.splitlines()[-1]))
+@pytest.fixture
+def seed(command: Command) -> Seed:
+    """Seed; give what the command says as JSON."""
+
+    async def run(environ: dict[str, str], *arguments: str) -> dict[str, Any]:
+        code, told = await command(environ, "seed", "--json", *arguments)
+        assert code == 0, told
+        return dict(json.loads(told.splitlines()[-1]))
+
+    return run
 
 
 async def test_development_gets_people_teams_and_content_and_a_password_once(
-    empty: Any, own_environ: dict[str, str]
+    empty: Any, own_environ: dict[str, str], seed: Seed
 ) -> None:
     first = await seed(own_environ)
     before = await empty.fetchrow(_COUNTS)
@@ -81,7 +89,7 @@ async def test_development_gets_people_teams_and_content_and_a_password_once(
 
 
 async def test_a_password_of_the_environment_is_taken_and_never_printed(
-    empty: Any, own_environ: dict[str, str]
+    empty: Any, own_environ: dict[str, str], command: Command
 ) -> None:
     environ = own_environ | {"SEED_PASSWORD": "Canary-of-the-seed-9"}
 
@@ -97,7 +105,7 @@ async def test_a_password_of_the_environment_is_taken_and_never_printed(
 
 
 async def test_made_up_people_are_of_every_kind_and_none_is_made_twice(
-    empty: Any, own_environ: dict[str, str]
+    empty: Any, own_environ: dict[str, str], seed: Seed
 ) -> None:
     await seed(own_environ, "--users", "400", "users")
     more = await seed(own_environ, "--users", "1500", "users")
@@ -126,7 +134,7 @@ async def test_made_up_people_are_of_every_kind_and_none_is_made_twice(
 
 
 async def test_many_people_leave_every_trigger_and_index_as_it_was(
-    empty: Any, own_environ: dict[str, str]
+    empty: Any, own_environ: dict[str, str], command: Command
 ) -> None:
     indexes = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1"
     before = await empty.fetch(indexes)
@@ -146,7 +154,7 @@ async def test_many_people_leave_every_trigger_and_index_as_it_was(
 
 
 async def test_refresh_removes_what_was_seeded_and_nothing_else(
-    empty: Any, own_environ: dict[str, str]
+    empty: Any, own_environ: dict[str, str], seed: Seed
 ) -> None:
     await empty.execute(
         "INSERT INTO users (id, email, first_name, last_name)"
@@ -170,7 +178,7 @@ async def test_refresh_removes_what_was_seeded_and_nothing_else(
 
 
 async def test_refresh_is_refused_when_it_would_take_along_what_was_not_seeded(
-    empty: Any, own_environ: dict[str, str]
+    empty: Any, own_environ: dict[str, str], command: Command, seed: Seed
 ) -> None:
     await seed(own_environ)
     await empty.execute(_ADD_CONTENT, new_id())
@@ -184,7 +192,7 @@ async def test_refresh_is_refused_when_it_would_take_along_what_was_not_seeded(
 
 
 async def test_an_address_that_is_somebodys_is_left_to_them(
-    empty: Any, own_environ: dict[str, str]
+    empty: Any, own_environ: dict[str, str], seed: Seed
 ) -> None:
     await empty.execute(
         "INSERT INTO users (id, email, first_name, last_name)"
@@ -201,7 +209,7 @@ async def test_an_address_that_is_somebodys_is_left_to_them(
 
 
 async def test_production_gets_essentials_and_nothing_else(
-    empty: Any, own_environ: dict[str, str]
+    empty: Any, own_environ: dict[str, str], command: Command, seed: Seed
 ) -> None:
     environ = own_environ | _PRODUCTION
     for arguments in (("people",), ("users", "essentials"), ("--users", "9"), ("--refresh",)):
@@ -216,7 +224,7 @@ async def test_production_gets_essentials_and_nothing_else(
 
 
 async def test_essentials_restore_what_the_migrations_made(
-    empty: Any, own_environ: dict[str, str]
+    empty: Any, own_environ: dict[str, str], seed: Seed
 ) -> None:
     before = await empty.fetch(_MATRIX)
     await empty.execute("DELETE FROM role_permissions; DELETE FROM roles; DELETE FROM permissions")
@@ -228,7 +236,9 @@ async def test_essentials_restore_what_the_migrations_made(
     assert await empty.fetchval("SELECT action FROM audit_inbox") == "role.restored"
 
 
-async def test_wrong_wishes_are_told_what_to_do(fresh: Any, own_environ: dict[str, str]) -> None:
+async def test_wrong_wishes_are_told_what_to_do(
+    fresh: Any, own_environ: dict[str, str], command: Command
+) -> None:
     unmigrated = await command(own_environ, "seed")
     unknown = await command(own_environ, "seed", "nonsense")
     none = await command(own_environ, "seed", "--users", "0")

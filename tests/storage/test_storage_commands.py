@@ -1,33 +1,16 @@
 """python -m storage: processes on a database of their own."""
 
 import asyncio
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
 from storage.migrate import read
 from tests.factories import OPS_TOKEN, SECRET_KEYS
-
-ROOT = Path(__file__).parents[2]
-
-
-async def command(environ: dict[str, str], *arguments: str, said: str = "") -> tuple[int, str]:
-    """Run `python -m storage`; return its exit code and everything it printed."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "storage", *arguments),
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"]} | environ,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    told, _ = await process.communicate(said.encode())
-    return process.returncode or 0, told.decode()
+from tests.storage.conftest import Command
 
 
 async def test_three_runners_at_once_apply_each_migration_once(
-    fresh: Any, own_environ: dict[str, str]
+    fresh: Any, own_environ: dict[str, str], command: Command
 ) -> None:
     done = await asyncio.gather(*(command(own_environ, "migrate") for _ in range(3)))
 
@@ -39,7 +22,7 @@ async def test_three_runners_at_once_apply_each_migration_once(
 
 
 async def test_the_commands_go_forward_back_and_anew(
-    fresh: Any, own_environ: dict[str, str]
+    fresh: Any, own_environ: dict[str, str], command: Command
 ) -> None:
     assert (await command(own_environ, "migrate"))[0] == 0
     assert "rolled back" in (await command(own_environ, "rollback"))[1]
@@ -59,7 +42,7 @@ async def test_the_commands_go_forward_back_and_anew(
 
 
 async def test_reset_is_refused_in_production_and_asks_nobody_with_yes(
-    fresh: Any, own_environ: dict[str, str]
+    fresh: Any, own_environ: dict[str, str], command: Command
 ) -> None:
     production = {
         "ENVIRONMENT": "production",
@@ -78,7 +61,9 @@ async def test_reset_is_refused_in_production_and_asks_nobody_with_yes(
     assert await fresh.fetchval("SELECT to_regclass('left_behind')") is None
 
 
-async def test_a_server_that_is_not_there_and_a_missing_address_are_told(tmp_path: Path) -> None:
+async def test_a_server_that_is_not_there_and_a_missing_address_are_told(
+    tmp_path: Path, command: Command
+) -> None:
     nobody = await command({"OSTIARY_HOME": str(tmp_path)}, "status")
     away = f"postgresql://u:canary@/d?host={tmp_path}"
     gone = await command(

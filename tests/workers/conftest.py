@@ -10,6 +10,7 @@ from api.parts import Parts
 from storage.jobs import Job, SendWelcome
 from storage.outbox import Promise
 from tests.conftest import MakeSettings
+from tests.nursery import Forking
 from tests.workers.processes import starting
 from tests.workers.smtp import Sink, listening
 from workers.broker import Broker
@@ -89,9 +90,9 @@ async def sink() -> AsyncIterator[Sink]:
 
 
 @pytest.fixture
-def start(environ: dict[str, str], migrated: None) -> Any:
+def start(environ: dict[str, str], migrated: None, forking: Forking) -> Any:
     """Start processes as production does; they end with the test."""
-    with starting(environ) as start_process:
+    with starting(environ, forking) as start_process:
         yield start_process
 
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ops.child import Spawn, ended, kill_group, spawn, tell
+from ops.child import Child, Spawn, ended, kill_group, spawn, tell
+from tests.nursery import Forking
 from tests.ops.stacks import ROOT
 
 _KEPT = ("PATH", "HOME", "LANG", "COVERAGE_PROCESS_START", "COVERAGE_FILE")
@@ -25,7 +26,7 @@ class Running:
     """A process and the file of what it says."""
 
     name: str
-    process: subprocess.Popen[bytes]
+    process: Child
     output: Path
 
     @property
@@ -37,7 +38,10 @@ class Running:
     @property
     def gone(self) -> bool:
         """Whether it has ended."""
-        return ended(self.process)
+        # Another process reaps what it forked for us.
+        if isinstance(self.process, subprocess.Popen):
+            return ended(self.process)
+        return self.process.poll() is not None
 
     async def says(self, event: str, seconds: float = 20.0) -> None:
         """Wait until it has logged the event."""
@@ -67,8 +71,11 @@ Start = Callable[..., Awaitable[Running]]
 
 
 @contextmanager
-def starting(environ: dict[str, str]) -> Iterator[Start]:
-    """Give a function that runs `python -m ...` until it says `ready`; end them all afterwards."""
+def starting(environ: dict[str, str], forking: Forking | None = None) -> Iterator[Start]:
+    """Give a function that runs `python -m ...` until it says `ready`; end them all afterwards.
+
+    With `forking` they are forked, as `ops up` does it; else they are interpreters of their own.
+    """
     running: list[Running] = []
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     path = os.pathsep.join([str(ROOT), *sys.path])
@@ -76,14 +83,19 @@ def starting(environ: dict[str, str]) -> Iterator[Start]:
 
         async def start(*arguments: str, ready: str, **settings: str) -> Running:
             output = Path(folder, f"{len(running)}.log")
+            file = os.open(output, os.O_WRONLY | os.O_CREAT, 0o600)
             how = Spawn(
                 death_signal=signal.SIGKILL,
                 environment={"PYTHONPATH": path, **kept, **environ, **settings},
                 folder=Path(folder),  # where no .env lies
-                output=os.open(output, os.O_WRONLY | os.O_CREAT, 0o600),
+                output=file,
             )
-            process = Running(arguments[0], spawn([sys.executable, "-m", *arguments], how), output)
-            os.close(how.output)
+            if forking:
+                born: Child = forking.start(arguments[0], arguments[1:], how)
+            else:
+                born = spawn([sys.executable, "-m", *arguments], how)
+            process = Running(arguments[0], born, output)
+            os.close(file)
             running.append(process)
             if ready:
                 await process.says(ready)

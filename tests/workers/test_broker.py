@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from ops.logging import get_logger
+from tests.nursery import Forking
 from tests.workers.conftest import Welcome, done
 from tests.workers.processes import Running, Start, eventually, starting
 from tests.workers.smtp import Sink
@@ -24,8 +25,10 @@ QUEUE = "dramatiq:emails"
 
 
 @pytest.fixture(scope="module")
-async def worker(environ: dict[str, str], migrated: None, sink: Sink) -> AsyncIterator[Running]:
-    with starting(environ) as start:
+async def worker(
+    environ: dict[str, str], migrated: None, sink: Sink, forking: Forking
+) -> AsyncIterator[Running]:
+    with starting(environ, forking) as start:
         yield await start(
             "workers", "--queues", "emails", ready="working", SMTP_URL=sink.url, LOG_LEVEL="info"
         )
