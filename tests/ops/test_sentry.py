@@ -16,6 +16,7 @@ from ops.logging import set_up
 from ops.version import VERSION
 from tests.conftest import MakeSettings
 from tests.factories import PASSWORD, bearer, free_port, new_user, register
+from tests.nursery import Forking
 from tests.ops.collector import Collector, collecting
 from tests.ops.stacks import ROOT
 from tests.own_database import OwnDatabase, own_database
@@ -46,7 +47,9 @@ async def room(
 
 
 @pytest.fixture(scope="module")
-def start(environ: dict[str, str], room: OwnDatabase, collector: Collector) -> Iterator[Start]:
+def start(
+    environ: dict[str, str], room: OwnDatabase, collector: Collector, forking: Forking
+) -> Iterator[Start]:
     urls = {name.upper(): url for name, url in room.urls.items()}
     settings = {
         "SENTRY_DSN": collector.dsn,
@@ -54,7 +57,7 @@ def start(environ: dict[str, str], room: OwnDatabase, collector: Collector) -> I
         "RATE_LIMIT_ANONYMOUS": "off",
         "ENVIRONMENT": "test",
     }
-    with starting(environ | urls | settings) as start_process:
+    with starting(environ | urls | settings, forking) as start_process:
         yield start_process
 
 
