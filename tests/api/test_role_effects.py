@@ -16,6 +16,7 @@ import aiohttp
 from api.auth.presence import Presence
 from api.parts import Parts
 from ops.metrics import Metrics
+from storage.merged import Merged
 from storage.repositories import Storage
 from tests.api.holders import changes, own_role, roles_read
 from tests.conftest import Serve
@@ -95,6 +96,7 @@ class Slow:
 
     def __init__(self, parts: Parts) -> None:
         self._database = parts.database
+        self.merged = Merged(self.reading)
         self.gate = asyncio.Event()
         self.gate.set()
 
