@@ -20,11 +20,12 @@ class Batches(Generic[Asked, Found]):
 
     Nobody waits for company: who comes alone is served alone, and at once. `work` gives as many
     answers as it was given questions, in their order; what it raises, all of them raise. It must
-    not wait for what any single one of them may hold, such as the lock of a row.
+    not wait for what any single one of them may hold, such as the lock of a row. An `operation` is
+    the name of a statement, a step in the traces of all who ask.
     """
 
     def __init__(
-        self, operation: str, work: Callable[[Sequence[Asked]], Awaitable[Sequence[Found]]]
+        self, work: Callable[[Sequence[Asked]], Awaitable[Sequence[Found]]], *, operation: str = ""
     ) -> None:
         self._operation = operation
         self._work = work
@@ -42,8 +43,8 @@ class Batches(Generic[Asked, Found]):
         try:
             return await future
         finally:
-            if tracing.current():
-                facts = {"db.query.summary": self._operation}
+            if self._operation and tracing.current():
+                facts = {"db.system.name": "postgresql", "db.query.summary": self._operation}
                 seconds = time.perf_counter() - started
                 tracing.note(self._operation, kind=Kind.CLIENT, attributes=facts, seconds=seconds)
 

@@ -44,7 +44,7 @@ class Buckets:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._takes = Batches[_Asked, Taken]("redis.take", self._take_all)
+        self._takes = Batches[_Asked, Taken](self._take_all)
 
     async def take(self, key: str, *, limit: int, seconds: int, cost: int) -> Taken:
         """Take so many of `limit` in so many seconds, or give back what is negative.

@@ -23,7 +23,7 @@ class MergedAudit:
 
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
-        self._events = Batches[Event, None]("audit.note_all", self._note)
+        self._events = Batches[Event, None](self._note, operation="audit.note_all")
 
     async def note(
         self, action: str, *, actor: Actor, subject: UUID | None = None, **facts: str | int | bool
@@ -48,8 +48,10 @@ class Merged:
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
         self.audit = MergedAudit(reading)
-        self._users = Batches[UUID, User | None]("users.kept_by_ids", self._kept_by_ids)
-        self._holders = Batches[UUID, Holder | None]("holders.by_sessions", self._by_sessions)
+        self._users = Batches[UUID, User | None](self._kept_by_ids, operation="users.kept_by_ids")
+        self._holders = Batches[UUID, Holder | None](
+            self._by_sessions, operation="holders.by_sessions"
+        )
 
     async def user(self, user_id: UUID) -> User:
         """Return a person, deleted or not, or raise UserNotFound."""

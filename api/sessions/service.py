@@ -63,7 +63,7 @@ class SessionService:
         self._lives = lives
         self._strict = profile is SecurityProfile.STRICT
         self._rotations = Batches[RefreshClaims, Rotated | None](
-            "sessions.rotate_all", self._rotate_all
+            self._rotate_all, operation="sessions.rotate_all"
         )
         self._rotated = metrics.refreshes.labels("rotated")
         self._issued = metrics.tokens_issued.labels("refresh")

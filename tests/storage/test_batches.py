@@ -14,7 +14,7 @@ class Work:
     def __init__(self) -> None:
         self.seen: list[list[int]] = []
         self.go_on = asyncio.Semaphore(0)
-        self.batches = Batches[int, int]("work", self)
+        self.batches = Batches[int, int](self)
 
     async def __call__(self, numbers: Sequence[int]) -> list[int]:
         """Answer one batch."""
