@@ -127,7 +127,14 @@ async def test_lines_of_the_log_name_their_trace(
     async with client.post("/api/v1/auth/register", json=new_user()) as answer:
         request_id = answer.headers["X-Request-Id"]
 
-    (line,) = [event for event in processes["web"].events if event.get("request_id") == request_id]
+    def lines() -> list[dict[str, Any]]:
+        return [line for line in processes["web"].events if line.get("request_id") == request_id]
+
+    async def request_is_told() -> bool:
+        return bool(lines())
+
+    await eventually(request_is_told)
+    (line,) = lines()
     seen = await steps(collector, line["trace_id"])
     assert seen["POST /api/v1/auth/register"].facts["ostiary.request_id"] == request_id
 
