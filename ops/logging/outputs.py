@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
+from threading import get_ident
 from typing import Any, TextIO
 
 from ops.logging.files import Files
@@ -55,8 +56,9 @@ class Writer:
     def __init__(self, output: TextIO, files: Files | None) -> None:
         self._output = output
         self._files = files
-        # Where lines wait for the end of the turn, and how many bytes of them.
+        # Where lines wait for the end of the turn, in which thread, and how many bytes of them.
         self._waiting_on: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
         self._held = 0
 
     def write(self, line: str, *, category: str, level: str) -> None:
@@ -77,13 +79,16 @@ class Writer:
             self._files.write(line, category=category, level=level)
 
     def _flush_soon(self) -> None:
+        waiting = self._waiting_on
+        if waiting and waiting.is_running() and self._thread == get_ident():
+            return
         loop = asyncio._get_running_loop()  # noqa: SLF001 - public, but for its name: None is cheap
-        if loop is None or (self._waiting_on and self._waiting_on is not loop):
+        if loop is None or waiting:
             # Another thread's lines go along with ours; a loop that was stopped flushes nothing.
             self._waiting_on = None
             self._output.flush()
-        elif self._waiting_on is None:
-            self._waiting_on = loop
+        else:
+            self._waiting_on, self._thread = loop, get_ident()
             loop.call_soon(self._flush)
 
     def _flush(self) -> None:
