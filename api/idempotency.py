@@ -12,10 +12,15 @@ from api.context import CALL
 from api.paging import place_of
 from api.problems import BadRequest
 from ops.crypto import KeyRing
+from ops.errors import Kind, Problem
 from storage.claims import Claim
 from storage.database import Database
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+class ResultGone(Problem, kind=Kind.NOT_FOUND, code="NOT_FOUND"):
+    """What was made with this Idempotency-Key is gone since. Take a new key to make another."""
 
 
 class Idempotency:
@@ -30,7 +35,8 @@ class Idempotency:
     ) -> AbstractAsyncContextManager[Claim | None]:
         """Hold the request's key around its work; None when it has none.
 
-        A key is good for one caller, method and path. Raises BadRequest, KeyReused, InFlight.
+        A key is good for one caller, method and path. Raises BadRequest, KeyReused, InFlight;
+        ResultGone where the work finds nothing of what it made before.
         """
         return self._claiming(request, body)
 
@@ -45,9 +51,11 @@ class Idempotency:
         claim = await self._claim(request, given, body)
         try:
             yield claim
-        except BaseException:
+        except BaseException as error:
             if claim.result is None:
                 await self._release(claim)
+            elif isinstance(error, Problem) and error.kind is Kind.NOT_FOUND:
+                raise ResultGone from error
             raise
 
     async def _claim(self, request: web.Request, given: str, body: Any) -> Claim:

@@ -5,7 +5,7 @@ passwords were hashed (`api/passwords/watch.py`).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
 from aiohttp import web
@@ -44,14 +44,8 @@ def watching(
         tasks = [asyncio.create_task(item) for item in work]
         yield
         parts.database.tell_revoked_no_more(tell)
-        await _end(tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
     return watch
-
-
-async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Cancel until they have ended: redis-py can lose a cancellation while it connects."""
-    while pending := [task for task in tasks if not task.done()]:
-        for task in pending:
-            task.cancel()
-        await asyncio.wait(pending, timeout=0.2)

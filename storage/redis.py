@@ -157,14 +157,12 @@ class Redis:
 
     async def hear_revoked(self, heard: Callable[[], None]) -> None:
         """Call `heard` whenever anybody says that something was revoked; never returns."""
-        task = asyncio.current_task()
         while True:
             try:
                 async with self._waiting.pubsub() as channel:
-                    await channel.subscribe(REVOKED)
-                    if task and task.cancelling():  # redis-py loses cancellations as it connects
-                        raise asyncio.CancelledError
-                    async for _ in channel.listen():
+                    await _cancellable(channel.subscribe(REVOKED))
+                    while True:
+                        await _cancellable(channel.get_message(timeout=None))
                         heard()
             except (redis.RedisError, OSError, TimeoutError):
                 await asyncio.sleep(_REST_SECONDS)
@@ -174,7 +172,7 @@ class Redis:
         started = time.monotonic()
         try:
             async with asyncio.timeout(seconds + 1):
-                await self._waiting.blpop([RELAY_BELL], timeout=seconds)
+                await _cancellable(self._waiting.blpop([RELAY_BELL], timeout=seconds))
         except (redis.RedisError, OSError, TimeoutError):
             self._errors.inc()
             await asyncio.sleep(max(0.0, seconds - (time.monotonic() - started)))
@@ -192,13 +190,28 @@ class Redis:
     async def _attempt(self, command: Awaitable[T]) -> T:
         try:
             async with asyncio.timeout(2 * _TIMEOUT):
-                result = await command
+                result = await _cancellable(command)
         except (redis.RedisError, OSError, TimeoutError) as error:
             self._errors.inc()
             self._closed_until = time.monotonic() + _OPEN_SECONDS
             raise RedisAway from error
         self._closed_until = 0.0
         return result
+
+
+async def _cancellable(command: Awaitable[T]) -> T:
+    """Do the command, but end where we were told to meanwhile.
+
+    redis-py sends with `asyncio.wait_for`, which before Python 3.12 forgets a cancellation that
+    comes as the sending ends (bpo-37658); who awaits the cancelled task would wait for ever.
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
+    try:
+        return await command
+    finally:
+        if task and task.cancelling() > before:
+            raise asyncio.CancelledError
 
 
 def _once() -> redis.asyncio.retry.Retry:

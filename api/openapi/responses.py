@@ -5,6 +5,7 @@ from typing import Any
 
 from api.access import Access, EmailNotVerified, Needs, OpsToken, Public, SignedIn, StepUpRequired
 from api.envelope import STATUSES
+from api.idempotency import ResultGone
 from api.limits import TooMany
 from api.openapi.shapes import META_EXAMPLE, PAGINATION_EXAMPLE
 from api.preconditions import PreconditionFailed, PreconditionRequired
@@ -117,7 +118,7 @@ def _problems(endpoint: Endpoint) -> dict[int, set[type[Problem]]]:
     if endpoint.takes:
         problems |= {Invalid, PayloadTooLarge, TooSlow, UnsupportedMediaType}
     if endpoint.idempotent:
-        problems |= {ClaimLost, InFlight, KeyReused}
+        problems |= {ClaimLost, InFlight, KeyReused, ResultGone}
     if endpoint.limited:
         problems.add(TooMany)
     if endpoint.versioned and endpoint.method not in {"GET", "POST"}:

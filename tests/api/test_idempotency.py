@@ -8,8 +8,11 @@ import pytest
 
 from storage.actor import SYSTEM
 from storage.idempotency import ClaimLost
+from storage.roles import BuiltInRole
 from tests.api.flows import post
+from tests.api.test_roles import AUDITOR
 from tests.factories import bearer, new_user
+from tests.people import call, person
 from workers.toolbox import Tools
 
 _KEY = {"Idempotency-Key": "order-1"}
@@ -77,3 +80,26 @@ async def test_a_key_is_good_for_one_path_and_one_caller(
     assert by_an_alias == 422  # the same place, and another body
     assert await owner.fetchval("SELECT count(*) FROM users") == 2
     assert await owner.fetchval("SELECT count(*) FROM idempotency_keys") == 3
+
+
+@pytest.mark.parametrize(
+    ("path", "new"),
+    [
+        ("/users", {"email": "ada@example.com", "firstName": "Ada", "lastName": "Lovelace"}),
+        ("/teams", {"name": "Engines"}),
+        ("/roles", AUDITOR),
+        ("/content", {"title": "Notes"}),
+    ],
+)
+async def test_what_was_deleted_is_not_shown_again_nor_made_again(
+    api: aiohttp.ClientSession, owner: Any, path: str, new: dict[str, Any]
+) -> None:
+    boss = await person(api, owner, BuiltInRole.ADMIN)
+    _, made = await call(api, boss, "POST", path, new, Idempotency_Key="k")
+    gone, _ = await call(api, boss, "DELETE", f"{path}/{made['data'].get('id', 'auditor')}")
+
+    status, told = await call(api, boss, "POST", path, new, Idempotency_Key="k")
+
+    assert gone == 200
+    assert status == 404
+    assert "Take a new key" in told["error"]["message"]

@@ -167,19 +167,23 @@ async def test_the_suspicion_lasts_a_week_and_is_written_once_a_minute(
 
 
 async def test_a_frozen_redis_slows_no_request_down(serve: Serve) -> None:
-    slowest = 0.0
+    slowest = []
     with open_room() as folder:
         stack = Stack(folder / "home", postgres=False)
-        api = await serve(redis_url=str(stack.start().redis_url))
+        url = str(stack.start().redis_url)
+        servers = [await serve(redis_url=url) for _ in range(3)]
         os.kill(stack.pids["redis"], signal.SIGSTOP)
-        for number in range(MANY):
-            started = time.perf_counter()
-            await ask(api, 1, headers=lambda _, number=number: forwarded(number))  # type: ignore[misc]
-            slowest = max(slowest, time.perf_counter() - started)
+        for api in servers:
+            took = []
+            for number in range(MANY):
+                started = time.perf_counter()
+                await ask(api, 1, headers=lambda _, number=number: forwarded(number))  # type: ignore[misc]
+                took.append(time.perf_counter() - started)
+            slowest.append(max(took))
         os.kill(stack.pids["redis"], signal.SIGCONT)
         stack.stop()
 
-    assert slowest < 0.1
+    assert min(slowest) < 0.1  # a busy machine slows one down, waiting for Redis all
 
 
 @asynccontextmanager

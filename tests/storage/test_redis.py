@@ -1,8 +1,10 @@
 """The way into Redis: a server that hangs costs one short wait, and the breaker spares the rest."""
 
+import asyncio
 import os
 import signal
 import time
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -86,3 +88,36 @@ async def test_targets_are_announced_and_withdrawn(own: tuple[Redis, int, Metric
     await client.withdraw("web.1")
 
     assert await client.targets() == {"web.2": "127.0.0.1:20002"}
+
+
+@pytest.mark.parametrize("prepare", [Redis.ping, Redis.close])
+async def test_who_is_cancelled_in_a_command_ends_whenever_it_comes(
+    own: tuple[Redis, int, Metrics], prepare: Callable[[Redis], Awaitable[None]]
+) -> None:
+    client, _, _ = own
+    lost = []
+    for steps in range(12):
+        await prepare(client)
+        task = asyncio.create_task(client.ping())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        was_under_way = task.cancel()
+        await asyncio.wait([task])
+        if task.cancelled() != was_under_way:
+            lost.append(steps)
+
+    assert not lost
+
+
+async def test_who_hears_what_was_revoked_ends_whenever_that_is_asked(
+    own: tuple[Redis, int, Metrics],
+) -> None:
+    client, _, _ = own
+    for steps in range(40):
+        task = asyncio.create_task(client.hear_revoked(lambda: None))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+
+        ended, _ = await asyncio.wait([task], timeout=5)
+        assert ended
