@@ -28,8 +28,19 @@ def timed_connection(watch: Stopwatch) -> type[asyncpg.Connection]:
         finally:
             watch.took_named(operation, time.perf_counter() - started)
 
+    async def fetch_kept(
+        connection: Any, operation: str, statement: str, args: Sequence[Any]
+    ) -> Any:
+        """Have a statement planned once for all values, and take it down as `operation`."""
+        started = time.perf_counter()
+        try:
+            return await asyncpg.Connection.fetch(connection, statement, *args)
+        finally:
+            watch.took_named(operation, time.perf_counter() - started)
+
     methods = {name: _timed(getattr(asyncpg.Connection, name), watch) for name in _METHODS}
-    members = {"__slots__": (), "fetch_planned": fetch_planned, **methods}
+    fetching = {"fetch_planned": fetch_planned, "fetch_kept": fetch_kept}
+    members = {"__slots__": (), **fetching, **methods}
     return type("TimedConnection", (asyncpg.Connection,), members)
 
 

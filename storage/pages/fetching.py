@@ -22,6 +22,9 @@ class Statements(Protocol):
     def bound(self, window: Window) -> int:
         """Return up to which number rows are counted; 0: not at all."""
 
+    def is_alike(self, window: Window) -> bool:
+        """Tell whether one plan of the part's statement is good for all its values."""
+
 
 async def fetch_page(
     connection: Any, listing: Statements, window: Window, make: Any
@@ -29,7 +32,10 @@ async def fetch_page(
     """Return a part of a list, each row made a record by `make`."""
     statement, args = listing.page(window)
     operation = f"{listing.table}.page"
-    rows = await fetch_planned(connection, statement, args, operation=operation)
+    if listing.is_alike(window):
+        rows = await connection.fetch_kept(operation, statement, args)
+    else:
+        rows = await fetch_planned(connection, statement, args, operation=operation)
     has_next = len(rows) > window.limit
     facts = [dict(row) for row in rows]
     counts = [item.pop("counted", None) for item in facts]

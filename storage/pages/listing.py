@@ -17,6 +17,8 @@ COUNTED_MATCHES = 200
 # where the order's own index has what is searched.
 _NEAR, _NEAR_AT_MOST = 200, 20_000
 _NEAR_IN_INDEX, _NEAR_IN_INDEX_AT_MOST = 700, 50_000
+# Rows of the longest part, and one more: what the planner is told where it sees no values.
+_MOST_ROWS = 101
 # Of so many of the newest rows is taken how common a word is.
 _SAMPLE = 2_000
 
@@ -53,6 +55,8 @@ class Listing:
     kinds: Mapping[str, str] = field(default_factory=dict)
     # Orders of what is searched: in them, what a word matches lies together.
     alphabetical: frozenset[str] = frozenset()
+    # Whether its table grows slowly, so that a plan of a minute ago is still a good one.
+    steady: bool = False
     # The order whose index has what is searched, of a list too long for guesses of the planner.
     sampled: str = ""
 
@@ -80,9 +84,8 @@ class Listing:
             part = f"SELECT * FROM near WHERE {full} UNION ALL SELECT * FROM found"  # noqa: S608
             count = f"CASE WHEN {full} THEN ({count}) ELSE (SELECT count(*) FROM found) END"  # noqa: S608
             sorting = _sorting(window, "sort_value", "id")
-        limit, offset = args.add(window.limit + 1), args.add(window.offset or 0)
         # Rows that are skipped are not read: only their ids and sort values.
-        rows = f"({part} {sorting} LIMIT {limit} OFFSET {offset}) AS part"
+        rows = self._rows(window, f"{part} {sorting}", args)
         rows += f" JOIN {self.table} ON {row} = part.id"
         select = self.select.replace("{rows}", rows).replace("{order}", "part.sort_value")
         listing = f"{select} {_sorting(window, 'part.sort_value', 'part.id')}"
@@ -93,6 +96,12 @@ class Listing:
             counted = f"CASE WHEN row_number() OVER () > {last} THEN ({count}) END"
         text = f"{ctes} SELECT listed.*, {counted} AS counted FROM ({listing}) AS listed"  # noqa: S608
         return text, args.values
+
+    def _rows(self, window: Window, part: str, args: _Arguments) -> str:
+        limit = args.add(window.limit + 1)
+        if self.is_alike(window):
+            return f"(SELECT * FROM ({part} LIMIT {_MOST_ROWS}) AS most LIMIT {limit}) AS part"  # noqa: S608
+        return f"({part} LIMIT {limit} OFFSET {args.add(window.offset or 0)}) AS part"
 
     def _near(self, window: Window, args: _Arguments, *, where: str) -> tuple[str, str]:
         """Return a table of what the first rows of the order have, and whether it is enough.
@@ -137,6 +146,11 @@ class Listing:
 
     def _is_counted(self, window: Window) -> bool:
         return window.offset is not None and window.offset + window.limit < self.bound(window)
+
+    def is_alike(self, window: Window) -> bool:
+        """Tell whether the part is but the next rows of an order, whatever the values are."""
+        chosen = window.filters or window.words or window.since or window.until or window.offset
+        return self.steady and not chosen and window.limit < _MOST_ROWS
 
     @staticmethod
     def bound(window: Window) -> int:
