@@ -9,7 +9,11 @@ from uuid import UUID
 HIDDEN = "[hidden]"
 
 _WORDS = r"(?:pass(?:word|wd|phrase)?|secret|token|cookie|credential|api[_-]?key|otp)"
-_NEEDLES = ("pass", "secret", "token", "cookie", "credential", "api", "otp", "auth", "bear", "code")
+# What a text must have for a search to be worth its time; "api" alone is in every path of ours.
+_NEEDLES = (
+    *("pass", "secret", "token", "cookie", "credential", "otp", "auth", "bear", "code"),
+    *("apikey", "api_key", "api-key"),
+)
 _HIDDEN_KEYS = re.compile(rf"{_WORDS}|authorization", re.IGNORECASE)
 # By name: password=..., "token": "...", Cookie: ... (a header goes to the end of its line).
 _NAMED = re.compile(
