@@ -97,12 +97,12 @@ def test_a_trusted_peer_on_a_mapped_address_is_still_trusted() -> None:
 
 def test_ten_thousand_hops_cost_no_more_than_a_few() -> None:
     line = "6.6.6.6, " + ", ".join(["10.0.0.3"] * 10_000)
-    started = time.perf_counter()
+    started = time.thread_time()
 
     addresses = {seen(PROXY, line) for _ in range(20)}
 
     assert addresses == {"10.0.0.3"}
-    assert time.perf_counter() - started < 0.2
+    assert time.thread_time() - started < 0.2
 
 
 def test_more_hops_than_anybody_has_are_not_followed() -> None:
