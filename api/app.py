@@ -155,9 +155,10 @@ async def make_app(
 def _wrapped_application(parts: Parts) -> web.Application:
     settings = parts.settings
     proxies = ProxyWatch(parts.redis, parts.metrics, settings.trusted_proxies)
+    observer = Observer(parts.metrics, slow_milliseconds=settings.slow_request_ms)
     wrapper = Wrapper(
         metrics=parts.metrics,
-        observer=Observer(parts.metrics, slow_milliseconds=settings.slow_request_ms),
+        observer=observer,
         cors=Cors(settings.allowed_origins),
         trusted_proxies=settings.trusted_proxies,
         proxies=proxies,
@@ -169,6 +170,7 @@ def _wrapped_application(parts: Parts) -> web.Application:
     app = web.Application(middlewares=middlewares, client_max_size=LARGE)
     app.on_response_prepare.append(wrapper.prepare)
     app.on_cleanup.append(proxies.close)
+    app.on_cleanup.append(observer.close)
     return app
 
 

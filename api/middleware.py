@@ -33,7 +33,7 @@ from api.proxies import ProxyWatch
 from api.reading import PATCHES
 from ops.errors import Kind, Problem
 from ops.ids import new_request_id
-from ops.logging import bound, get_logger
+from ops.logging import bind, get_logger, unbind
 from ops.metrics import Metrics
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -67,16 +67,17 @@ class Wrapper:
             call = self._call(request)
             request[CALL] = call
             self.metrics.active_requests += 1
+            facts = bind(request_id=call.request_id)
             try:
-                with bound(request_id=call.request_id):
-                    response = await self._answered(request, call, handler)
-                    if isinstance(response, web.Response) and negotiate(request, response):
-                        await compress(response)
-                    if not response.prepared:
-                        self._finish(request, response, call)
-                    seconds = time.perf_counter() - started
-                    self.observer.record(request, response, call, seconds=seconds)
+                response = await self._answered(request, call, handler)
+                if isinstance(response, web.Response) and negotiate(request, response):
+                    await compress(response)
+                if not response.prepared:
+                    self._finish(request, response, call)
+                seconds = time.perf_counter() - started
+                self.observer.record(request, response, call, seconds=seconds)
             finally:
+                unbind(facts)
                 self.metrics.active_requests -= 1
             return response
 

@@ -11,9 +11,9 @@ def now_in_milliseconds() -> str:
     return f"{_second(seconds)}.{nanoseconds // 1_000_000:03d}Z"
 
 
-def now_in_microseconds() -> str:
-    """Return this moment, such as 2026-11-21T10:00:00.123456Z."""
-    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+def in_microseconds(moment: int) -> str:
+    """Return a moment in nanoseconds of the epoch, such as 2026-11-21T10:00:00.123456Z."""
+    seconds, nanoseconds = divmod(moment, 1_000_000_000)
     return f"{_second(seconds)}.{nanoseconds // 1_000:06d}Z"
 
 

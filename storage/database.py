@@ -14,6 +14,7 @@ from ops.crypto import KeyRing
 from ops.errors import Kind, Unavailable
 from ops.logging import get_logger
 from ops.metrics import Metrics
+from ops.metrics.unlocked import observer_of
 from storage.actor import SYSTEM, Actor
 from storage.audit import ADMINISTRATIVE, Noted
 from storage.connections import timed_connection
@@ -73,6 +74,7 @@ class Database:
         self._pool = pool
         self._keys = keys
         self._metrics = metrics
+        self._observe_acquire = observer_of(metrics.db_acquire)
         for action in ADMINISTRATIVE:  # at 0 before the first: an alarm counts what is added
             metrics.admin_actions.labels(action)
         self.merged = Merged(self.reading)
@@ -174,7 +176,7 @@ class Database:
         try:
             async with self._pool.acquire(timeout=_ACQUIRE_SECONDS) as connection:
                 acquired = True
-                self._metrics.db_acquire.observe(time.perf_counter() - started)
+                self._observe_acquire(time.perf_counter() - started)
                 try:
                     yield connection
                 except _USELESS_CONNECTION:
@@ -183,7 +185,7 @@ class Database:
                     raise
         except _AWAY as error:
             if not acquired:
-                self._metrics.db_acquire.observe(time.perf_counter() - started)
+                self._observe_acquire(time.perf_counter() - started)
             if isinstance(error, ValueError):  # asyncpg's word for a wrong argument: our mistake
                 raise
             _log.warning("database away", reason=_reason(error))

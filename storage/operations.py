@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from ops import tracing
 from ops.logging import get_logger
 from ops.metrics import Metrics
+from ops.metrics.unlocked import observer_of
 from ops.tracing import Kind
 
 # What asyncpg says at the ends of a transaction.
@@ -62,7 +63,7 @@ class Stopwatch:
         """Take down a statement by its name, which is one of our constants."""
         observe = self._observers.get(operation)
         if observe is None:
-            observe = self._metrics.db_operations.labels(operation).observe
+            observe = observer_of(self._metrics.db_operations.labels(operation))
             self._observers[operation] = observe
         observe(seconds)
         if tracing.current():

@@ -10,16 +10,27 @@ import sys
 from collections.abc import Callable
 from typing import Any, TextIO, cast
 
-from ops.logging.context import bound, merge
-from ops.logging.direct import log_line
+from ops.logging.context import bind, bound, facts_bound, merge, unbind
+from ops.logging.direct import Line, log_line
 from ops.logging.files import Files
 from ops.logging.levels import LEVELS
 from ops.logging.library import FilteringBoundLogger, structlog
-from ops.logging.outputs import LineOf, Outputs
-from ops.logging.render import json_line, text_line
+from ops.logging.outputs import Outputs
+from ops.logging.render import JsonShape, Shape, TextShape
 from ops.settings import Environment, LogFormat, Settings
 
-__all__ = ["Logger", "bound", "get_logger", "log_line", "set_up", "show_events_to"]
+__all__ = [
+    "Line",
+    "Logger",
+    "bind",
+    "bound",
+    "facts_bound",
+    "get_logger",
+    "log_line",
+    "set_up",
+    "show_events_to",
+    "unbind",
+]
 
 Logger = FilteringBoundLogger
 
@@ -45,7 +56,7 @@ def set_up(settings: Settings, *, process: str, output: TextIO | None = None) ->
         before.close()
     files = Files(settings.log_dir, process) if settings.log_dir else None
     outputs = Outputs(
-        output or sys.stdout, files, process=process, level=level, line_of=_line_of(settings)
+        output or sys.stdout, files, process=process, level=level, shape=_shape_of(settings)
     )
     structlog.configure(
         processors=[
@@ -70,12 +81,12 @@ def show_events_to(look: Callable[..., Any]) -> None:
     structlog.configure(processors=processors)
 
 
-def _line_of(settings: Settings) -> LineOf:
+def _shape_of(settings: Settings) -> Shape:
     wanted = settings.log_format
     if wanted is LogFormat.AUTO:
         in_development = settings.environment is Environment.DEVELOPMENT
         wanted = LogFormat.TEXT if in_development else LogFormat.JSON
-    return text_line if wanted is LogFormat.TEXT else json_line
+    return TextShape() if wanted is LogFormat.TEXT else JsonShape()
 
 
 def _of_process(process: str) -> Callable[..., Any]:

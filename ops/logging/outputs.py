@@ -1,16 +1,13 @@
 """Where finished lines go: the output of the process, and rotated files where there is a folder."""
 
 import asyncio
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import MutableMapping
 from contextlib import suppress
 from threading import get_ident
 from typing import Any, TextIO
 
 from ops.logging.files import Files
-from ops.logging.render import fit_to_leave
-
-# Makes the finished line of masked facts (`ops/logging/render.py`).
-LineOf = Callable[[Mapping[str, Any]], str]
+from ops.logging.render import Shape, fit_to_leave
 
 _URGENT = frozenset({"error", "critical"})
 _ONE_PIECE = 4096  # PIPE_BUF (pipe(7))
@@ -20,11 +17,11 @@ class Outputs:
     """Makes the one writer that every logger of the process shares."""
 
     def __init__(
-        self, output: TextIO, files: Files | None, *, process: str, level: int, line_of: LineOf
+        self, output: TextIO, files: Files | None, *, process: str, level: int, shape: Shape
     ) -> None:
         self.process = process
         self.level = level
-        self.line_of = line_of
+        self.shape = shape
         self.writer = Writer(output, files)
         self._files = files
 
@@ -37,7 +34,7 @@ class Outputs:
     ) -> tuple[tuple[str], dict[str, str]]:
         """Return what the writer is called with (the last of structlog's processors)."""
         where = {"category": str(event.get("category")), "level": str(event.get("level"))}
-        return (self.line_of(fit_to_leave(event)),), where
+        return (self.shape.line(fit_to_leave(event)),), where
 
     def close(self) -> None:
         """Close the files; whoever still holds the writer opens them again."""

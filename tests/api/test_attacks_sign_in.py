@@ -12,6 +12,7 @@ import pytest
 from api.parts import Parts
 from ops.logging import set_up
 from tests.api.flows import AUTH, MOVED, NEW, login, post, proved, somebody, wish
+from tests.api.lines import settled
 from tests.conftest import MakeSettings, Serve
 from tests.factories import PASSWORD, bearer, new_user, register
 from tests.mailroom import Mailroom, everything_kept, token_of
@@ -262,6 +263,7 @@ async def test_secrets_of_a_whole_journey_are_in_no_row_and_no_line_of_the_log(
     secrets.append(token_of(await mailroom.one("email_changed")))
 
     kept = await everything_kept(owner, parts.redis._client)
+    await settled()
     logged = log.getvalue()
 
     assert "confirm-email" in logged

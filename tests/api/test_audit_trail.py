@@ -14,6 +14,7 @@ from api.app import all_endpoints
 from api.parts import Parts
 from ops.logging import set_up
 from tests.api.flows import AUTH, MOVED, NEW, moved, post, proved, wish
+from tests.api.lines import settled
 from tests.conftest import MakeSettings, Serve
 from tests.factories import PASSWORD, bearer, new_user, register
 from tests.mailroom import Mailroom, everything_kept, token_of
@@ -219,6 +220,7 @@ async def test_neither_cookies_nor_tokens_of_devices_are_written_down_wherever_t
                 kept.load(line)
         secrets |= {morsel.value.partition("_")[2] for morsel in kept.values() if morsel.value}
 
+    await settled()
     rows, logged = await everything_kept(owner, parts.redis._client), log.getvalue()
     assert found == [201, 200, 401, 200, 200, 415, 404, 200, 401]
     assert "session.ended" in rows

@@ -3,8 +3,8 @@
 import asyncio
 import io
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from ops.metrics import Metrics
 from ops.stack import Addresses
 from storage.database import Database
 from storage.roles.repository import LOCK_ADMINS
+from tests.api.lines import settled
 from tests.conftest import MakeSettings, Serve
 from tests.factories import OPS_TOKEN, bearer, new_user, register
 from tests.people import admin
@@ -32,12 +33,14 @@ PRODUCTION = {
 Lines = list[dict[str, Any]]
 
 
-@contextmanager
-def written(make_settings: MakeSettings, **changes: str) -> Iterator[Lines]:
+@asynccontextmanager
+async def written(make_settings: MakeSettings, **changes: str) -> AsyncIterator[Lines]:
     """Write logs into memory; give the lines when it is over."""
+    await settled()
     output, lines = io.StringIO(), Lines()
     set_up(make_settings(log_format="json", **changes), process="test", output=output)
     yield lines
+    await settled()
     set_up(make_settings(), process="test")
     lines += [json.loads(line) for line in output.getvalue().splitlines()]
 
@@ -51,7 +54,7 @@ async def test_a_slow_request_is_told_with_its_id_and_a_quick_one_is_not(
 ) -> None:
     slow, usual = await serve(slow_request_ms="1"), await serve()
 
-    with written(make_settings) as lines:
+    async with written(make_settings) as lines:
         async with slow.post("/api/v1/auth/register", json=new_user()) as answer:
             request_id = answer.headers["X-Request-Id"]
         await register(usual)
@@ -70,7 +73,7 @@ async def test_no_request_is_slow_where_none_shall_be_and_no_stream_is(
     never, api = await serve(slow_request_ms="0"), await serve(slow_request_ms="1")
     boss = await admin(api, owner)
 
-    with written(make_settings) as lines:
+    async with written(make_settings) as lines:
         await register(never)
         async with api.get("/api/v1/audit/export?format=jsonl", headers=bearer(boss)) as answer:
             assert answer.status == 200
@@ -109,8 +112,9 @@ async def test_a_slow_statement_is_told_by_its_name_and_never_with_its_values(
     )
     await owner.execute(f"SELECT pg_advisory_lock({KEY})")
 
-    with written(make_settings) as lines, bound(request_id="req_1"):
-        waiting = asyncio.create_task(_locked(database))
+    async with written(make_settings) as lines:
+        with bound(request_id="req_1"):
+            waiting = asyncio.create_task(_locked(database))
         await asyncio.sleep(0.1)
         await owner.execute(f"SELECT pg_advisory_unlock({KEY})")
         await waiting
@@ -137,7 +141,7 @@ async def test_an_access_line_says_who_asked_what_and_holds_no_query(
 ) -> None:
     who = await register(api)
 
-    with written(make_settings) as lines:
+    async with written(make_settings) as lines:
         path = "/api/v1/auth/me?email=canary%40example.com"
         async with api.get(path, headers=bearer(who) | {"X-Request-Id": "mine-1"}):
             pass
@@ -197,3 +201,30 @@ async def test_the_clocks_own_figures_are_those_of_the_database(
 
     assert administrators == 1
     assert size == await owner.fetchval("SELECT pg_database_size(current_database())")
+
+
+async def test_answers_are_counted_and_told_by_what_they_were_the_last_one_too(
+    parts: Parts, clean: None, make_settings: MakeSettings, aiohttp_client: Callable[..., Any]
+) -> None:
+    metrics = Metrics()
+    client = await aiohttp_client(await make_app(replace(parts, metrics=metrics)))
+
+    async with written(make_settings) as lines:
+        for method in ("GET", "GET", "PROPFIND"):
+            await client.request(method, "/api/v1/auth/me")
+        await client.close()
+        counted = _by_method(metrics, "http_server_requests_total")
+        timed = _by_method(metrics, "http_server_request_duration_seconds_count")
+
+    told = [(line["method"], line["status"]) for line in named("request", lines)]
+    assert told == [("GET", 401), ("GET", 401), ("OTHER", 405)]
+    assert counted == timed == {"GET": 2, "OTHER": 1}
+
+
+def _by_method(metrics: Metrics, name: str) -> dict[str, float]:
+    found = [sample for family in metrics.registry.collect() for sample in family.samples]
+    return {
+        sample.labels["http_request_method"]: sample.value
+        for sample in found
+        if sample.name == name
+    }

@@ -11,6 +11,7 @@ import pytest
 from api.parts import Parts
 from ops.crypto import KeyRing, SecretKey
 from ops.logging import set_up
+from tests.api.lines import settled
 from tests.conftest import MakeSettings, Serve
 from tests.factories import SECRET_KEYS, register
 from tests.mailroom import everything_kept
@@ -168,6 +169,7 @@ async def test_what_people_tell_of_themselves_is_neither_logged_nor_noted(
     await call(api, ada, "PUT", PATH, body | SECRETS | {"dateOfBirth": f"{BORN}x"})
     await call(api, ada, "PUT", PATH, body | SECRETS | {"bio": "x"}, If_Match='"1-00000000"')
 
+    await settled()
     logged = log.getvalue()
     kept = await everything_kept(owner, parts.redis._client)
     noted = await owner.fetchval("SELECT string_agg(a::text, ' ') FROM audit_inbox AS a")
