@@ -67,7 +67,7 @@ class Wrapper:
             call = self._call(request)
             request[CALL] = call
             self.metrics.active_requests += 1
-            facts = bind(request_id=call.request_id)
+            facts = bind({"request_id": call.request_id})
             try:
                 response = await self._answered(request, call, handler)
                 if isinstance(response, web.Response) and negotiate(request, response):

@@ -13,8 +13,8 @@ def now_in_milliseconds() -> str:
 
 def in_microseconds(moment: int) -> str:
     """Return a moment in nanoseconds of the epoch, such as 2026-11-21T10:00:00.123456Z."""
-    seconds, nanoseconds = divmod(moment, 1_000_000_000)
-    return f"{_second(seconds)}.{nanoseconds // 1_000:06d}Z"
+    microseconds = moment // 1_000
+    return f"{_second(microseconds // 1_000_000)}.{microseconds % 1_000_000:06d}Z"
 
 
 @lru_cache(maxsize=2)

@@ -21,7 +21,7 @@ class _Bound:
         self._facts = facts
 
     def __enter__(self) -> None:
-        self._token = bind(**self._facts)
+        self._token = bind(self._facts)
 
     def __exit__(
         self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
@@ -34,9 +34,10 @@ def bound(**facts: Any) -> _Bound:
     return _Bound(facts)
 
 
-def bind(**facts: Any) -> Bound:
+def bind(facts: Mapping[str, Any]) -> Bound:
     """Do what `bound` does, for who has a `finally` anyway and calls `unbind` there."""
-    return _FACTS.set({**_FACTS.get(), **facts})
+    outer = _FACTS.get()
+    return _FACTS.set({**outer, **facts} if outer else facts)
 
 
 unbind = _FACTS.reset

@@ -36,7 +36,7 @@ _EMAIL = re.compile(r"([\w.!#$%&'*+/=?^`{|}~-]{1,64})(?:@|%40)([\w-]+(?:\.[\w-]+
 _FRAME = re.compile(r'[\s|+]*File "')
 _DEEPEST = 8
 # Ids, addresses and moments: no word and no shape from above can be made of these.
-_NOTHING_TO_HIDE = re.compile(r"(?:req_)?[0-9a-f.:-]*")
+_nothing_to_hide = re.compile(r"(?:req_)?[0-9a-f.:-]*").fullmatch
 _SHORT = 100
 _REMEMBERED = 2_048
 # Short texts and names that were looked through and held nothing: most lines say the same.
@@ -54,7 +54,8 @@ def shown(facts: Mapping[str, Any]) -> dict[str, Any]:
         if name in _harmless_names:
             kind = type(value)
             if kind is str:
-                copy[name] = value if value in _looked_through else masked(value)
+                harmless = value in _looked_through or _nothing_to_hide(value)
+                copy[name] = value if harmless else masked(value)
                 continue
             if kind in _PLAIN or (kind is int and -_MOST < value < _MOST):
                 copy[name] = value
@@ -65,7 +66,7 @@ def shown(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 def masked(text: str) -> str:
     """Hide e-mail addresses, tokens, password hashes, and whatever is named as a secret."""
-    if text in _looked_through or _NOTHING_TO_HIDE.fullmatch(text):
+    if text in _looked_through or _nothing_to_hide(text):
         return text
     without = _without_shapes(_without_names(text))
     if without == text:

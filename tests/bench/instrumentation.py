@@ -127,7 +127,7 @@ def _blind() -> Iterator[None]:
         (Stopwatch, "took", lambda *_: None),
         (Stopwatch, "took_named", lambda *_: None),
         (Counter, "inc", lambda *_: None),
-        (api.middleware, "bind", lambda **_: None),
+        (api.middleware, "bind", lambda _: None),
         (api.middleware, "unbind", lambda _: None),
     ]
     kept = [(owner, name, getattr(owner, name)) for owner, name, _ in nothing]
@@ -163,7 +163,7 @@ async def _by_itself() -> Rows:
 
     def observed() -> None:
         for call in calls:
-            facts = bind(request_id=call.request_id)
+            facts = bind({"request_id": call.request_id})
             observer.record(request, response, call, seconds=0.01)
             unbind(facts)
         observer.settle()
