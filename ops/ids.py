@@ -42,6 +42,6 @@ def new_request_id() -> str:
 
     Every request pays for it, and it opens nothing: its random bits are not those of a secret.
     """
-    milliseconds = time.time_ns() // _NANOSECONDS
-    value = milliseconds << 80 | _VERSION | getrandbits(12) << 64 | _VARIANT | getrandbits(62)
-    return f"req_{value:032x}"
+    milliseconds, version = time.time_ns() // _NANOSECONDS, 0x7 << 12 | getrandbits(12)
+    # In parts that are words of the processor: one number of 128 bits takes half as long again.
+    return f"req_{milliseconds:012x}{version:04x}{_VARIANT | getrandbits(62):016x}"

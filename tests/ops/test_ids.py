@@ -8,7 +8,7 @@ from uuid import UUID
 import time_machine
 
 from ops import ids
-from ops.ids import new_id
+from ops.ids import new_id, new_request_id
 
 
 def made(count: int) -> list[UUID]:
@@ -26,6 +26,20 @@ def test_ids_carry_version_variant_and_the_time() -> None:
     for item in made_anew:
         assert (item.version, item.variant) == (7, "specified in RFC 4122")
         assert before <= item.int >> 80 <= after + 1
+
+
+def test_ids_of_requests_are_the_digits_of_as_many_different_ones() -> None:
+    before = time.time_ns() // 1_000_000
+
+    made_anew = [new_request_id() for _ in range(1_000)]
+
+    after = time.time_ns() // 1_000_000
+    assert len(set(made_anew)) == 1_000
+    for item in made_anew:
+        found = UUID(item.removeprefix("req_"))
+        assert item == f"req_{found.hex}"
+        assert (found.version, found.variant) == (7, "specified in RFC 4122")
+        assert before <= found.int >> 80 <= after
 
 
 def test_ids_of_one_process_sort_in_the_order_they_were_made() -> None:

@@ -1,6 +1,7 @@
 """Lines of the log: what they are made of, by whichever way they come."""
 
 import asyncio
+import io
 import json
 import logging
 import re
@@ -8,9 +9,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
+import pytest
 import yaml  # type: ignore[import-untyped]  # only tests read YAML
 
-from ops.logging import bound, get_logger, log_line, masks
+from ops.logging import Line, bound, get_logger, log_line, masks, set_up
+from ops.settings import load
 from tests.ops.test_logging import lines_of
 
 
@@ -49,6 +52,43 @@ def test_the_direct_way_writes_what_the_usual_one_does(tmp_path: Path) -> None:
     assert direct["who"] == "c***@acme.com"
     assert list(direct)[:4] == ["level", "category", "process", "event"]
     assert timedelta(0) <= moments[1] - moments[0] < timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("shape", ["json", "text"])
+def test_a_line_that_is_written_again_and_again_is_like_one_that_is_written_once(
+    tmp_path: Path, shape: str
+) -> None:
+    line = Line("request", category="access", level="info", route="/x", status=200)
+    quiet = Line("request", category="access", level="debug")
+    output, user = io.StringIO(), uuid4()
+    moment = 1_795_000_000_123_456_789
+
+    for process in ("web.1", "web.2"):
+        set_up(load({"LOG_FORMAT": shape}, directory=tmp_path), process=process, output=output)
+        line.write(moment, {"path": '/a"\u00e9?password=canary', "code": "123456"}, {"user": user})
+        line.write(moment, {}, {})
+        quiet.write(moment, {}, {})
+        log_line("request", category="access", level="info", route="/x", status=200)
+    set_up(load({"LOG_FORMAT": "json"}, directory=tmp_path), process="test")
+
+    told = output.getvalue()
+    assert "canary" not in told
+    assert "123456," not in told
+    full, bare, once, *of_the_second = told.splitlines()
+    assert len(of_the_second) == 3
+    if shape == "json":
+        first, second, third = map(json.loads, (full, bare, once))
+        assert list(first)[:5] == ["time", "level", "category", "process", "event"]
+        assert first == second | {
+            "path": '/a"é?password=[hidden]',
+            "code": "[hidden]",
+            "user": str(user),
+        }
+        assert second == third | {"time": "2026-11-18T11:06:40.123456Z"}
+        assert [json.loads(item)["process"] for item in of_the_second] == ["web.2"] * 3
+    else:
+        assert bare == "11:06:40.123 info    request  route=/x status=200"
+        assert full == f'{bare} path=/a"é?password=[hidden] code=[hidden] user={user}'
 
 
 def test_what_is_bound_ends_with_its_block_and_is_kept_by_tasks_begun_in_it(
