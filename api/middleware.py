@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
+from multidict import CIMultiDict
 
 from api.addresses import Network, client_address
 from api.compression import compress, negotiate, preferences
@@ -56,7 +57,7 @@ class Wrapper:
     cors: Cors
     trusted_proxies: tuple[Network, ...]
     proxies: ProxyWatch
-    headers: dict[str, str]
+    headers: CIMultiDict[str]
 
     def middleware(self) -> Middleware:
         """Return the aiohttp middleware."""

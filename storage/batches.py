@@ -34,10 +34,12 @@ class Batches(Generic[Asked, Found]):
 
     async def ask(self, asked: Asked) -> Found:
         """Return the answer to one question; the work begins after it was asked, never before."""
-        loop, started = asyncio.get_running_loop(), time.perf_counter()
+        worker, started = self._worker, time.perf_counter()
+        # The loop's own question which one is running costs a system call.
+        loop = worker.get_loop() if worker else asyncio.get_running_loop()
         future: asyncio.Future[Found] = loop.create_future()
         self._waiting.append((asked, future))
-        if self._worker is None:
+        if worker is None:
             # In nobody's context: it does not belong to the trace and log of who happened to start.
             self._worker = loop.create_task(self._serve(), context=Context())
         try:
