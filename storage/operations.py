@@ -30,7 +30,8 @@ _log = get_logger()
 def operations() -> dict[str, str]:
     """Return the name of every statement of the modules that are loaded, by its text."""
     found = dict(_TRANSACTION)
-    for module, held in sorted(sys.modules.items()):
+    # A copy: the garbage collector may run meanwhile, and what it ends may import something.
+    for module, held in sorted(sys.modules.copy().items()):
         if module.startswith(_FLOOR):
             # A statement that two modules have goes by the name of the first.
             found = _operations_of(module, vars(held)) | found
