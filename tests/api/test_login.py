@@ -139,7 +139,9 @@ async def test_a_trusted_proxy_is_believed_from_the_right(serve: Serve, owner: A
         async with api.post("/api/v1/auth/login", json=body, headers=headers) as answer:
             assert answer.status == 401
 
-    seen = await owner.fetch("SELECT DISTINCT address FROM audit_inbox WHERE actor_kind <> 'system'")
+    seen = await owner.fetch(
+        "SELECT DISTINCT address FROM audit_inbox WHERE actor_kind <> 'system'"
+    )
     assert [row["address"] for row in seen] == ["203.0.113.7"]
 
 
