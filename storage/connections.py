@@ -28,10 +28,10 @@ def timed_connection(watch: Stopwatch) -> type[asyncpg.Connection]:
         finally:
             watch.took_named(operation, time.perf_counter() - started)
 
-    async def fetch_kept(
+    async def fetch_named(
         connection: Any, operation: str, statement: str, args: Sequence[Any]
     ) -> Any:
-        """Have a statement planned once for all values, and take it down as `operation`."""
+        """Ask a statement that is put together, and take it down as `operation`."""
         started = time.perf_counter()
         try:
             return await asyncpg.Connection.fetch(connection, statement, *args)
@@ -39,8 +39,8 @@ def timed_connection(watch: Stopwatch) -> type[asyncpg.Connection]:
             watch.took_named(operation, time.perf_counter() - started)
 
     methods = {name: _timed(getattr(asyncpg.Connection, name), watch) for name in _METHODS}
-    fetching = {"fetch_planned": fetch_planned, "fetch_kept": fetch_kept}
-    members = {"__slots__": (), **fetching, **methods}
+    fetches = {"fetch_planned": fetch_planned, "fetch_named": fetch_named}
+    members = {"__slots__": (), **fetches, **methods}
     return type("TimedConnection", (asyncpg.Connection,), members)
 
 

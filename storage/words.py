@@ -17,7 +17,7 @@ _STARTS = "[ .@_+-]"
 _TRIGRAM = 3
 _HAS_TRIGRAM = re.compile(r"[^\W_]{3}")
 _RUNS = re.compile(r"[A-Za-z0-9]{3,}")
-_NUMBER = re.compile(r"[0-9]{5,}")
+_NUMBER = re.compile(r"[0-9]{4,}")
 
 # The signs of a text that are neither letters nor digits of ASCII, nor parts of every address; the
 # migration `people` indexes this expression.
@@ -55,6 +55,11 @@ def indexed(words: Sequence[str], *, table: str) -> list[Condition]:
         if not _HAS_TRIGRAM.search(word) and (signs := _signs(word)):
             found.append((f"{_SIGNS.format(table=table)} @> $?::text[]", signs))
     return found
+
+
+def have_trigrams(words: Sequence[str]) -> bool:
+    """Tell whether each word has a trigram of its own, whatever the letters of the database."""
+    return all(_RUNS.search(word) or (_is_short(word) and word.isascii()) for word in words)
 
 
 def _at_hand(word: str, table: str) -> Condition:

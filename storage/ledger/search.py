@@ -176,8 +176,8 @@ class _Trail:
         return COUNTED_MATCHES if window.filters else COUNTED
 
     @staticmethod
-    def is_alike(_: Window) -> bool:
-        """Months come and go, and most events are of the newest: each part is planned."""
+    def is_settled(_window: Window) -> bool:
+        """Tell that every part is planned for its values."""
         return False
 
 

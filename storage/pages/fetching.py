@@ -22,8 +22,8 @@ class Statements(Protocol):
     def bound(self, window: Window) -> int:
         """Return up to which number rows are counted; 0: not at all."""
 
-    def is_alike(self, window: Window) -> bool:
-        """Tell whether one plan of the part's statement is good for all its values."""
+    def is_settled(self, window: Window) -> bool:
+        """Tell whether one plan is right for all values of the statement of a page."""
 
 
 async def fetch_page(
@@ -32,8 +32,8 @@ async def fetch_page(
     """Return a part of a list, each row made a record by `make`."""
     statement, args = listing.page(window)
     operation = f"{listing.table}.page"
-    if listing.is_alike(window):
-        rows = await connection.fetch_kept(operation, statement, args)
+    if listing.is_settled(window):
+        rows = await connection.fetch_named(operation, statement, args)
     else:
         rows = await fetch_planned(connection, statement, args, operation=operation)
     has_next = len(rows) > window.limit

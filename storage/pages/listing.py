@@ -6,35 +6,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from storage import words
+from storage.pages import ages
+from storage.pages.arguments import Arguments
 from storage.pages.window import Cursor, Window
 
 # Rows are counted up to here; beyond, a total is a lower bound.
 COUNTED = 10_000
 # What matches a filter or a search is found less quickly than what is merely next; what matches
 # several words takes longer to be found than the page itself.
-COUNTED_MATCHES = 200
+COUNTED_MATCHES = 100
 # Rows of an order looked through for each one wanted, before a word's index is asked; more of them
 # where the order's own index has what is searched.
 _NEAR, _NEAR_AT_MOST = 200, 20_000
-_NEAR_IN_INDEX, _NEAR_IN_INDEX_AT_MOST = 700, 50_000
-# Rows of the longest part, and one more: what the planner is told where it sees no values.
-_MOST_ROWS = 101
 # Of so many of the newest rows is taken how common a word is.
 _SAMPLE = 2_000
 
 _Conditions = Callable[..., Sequence[words.Condition]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Arguments:
-    """What a statement is asked with."""
-
-    values: list[Any] = field(default_factory=list)
-
-    def add(self, value: Any) -> str:
-        """Return what stands for a value in the text."""
-        self.values.append(value)
-        return f"${len(self.values)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +42,6 @@ class Listing:
     kinds: Mapping[str, str] = field(default_factory=dict)
     # Orders of what is searched: in them, what a word matches lies together.
     alphabetical: frozenset[str] = frozenset()
-    # Whether its table grows slowly, so that a plan of a minute ago is still a good one.
-    steady: bool = False
     # The order whose index has what is searched, of a list too long for guesses of the planner.
     sampled: str = ""
 
@@ -65,7 +50,7 @@ class Listing:
 
         That one row tells in `counted` what `count` finds, NULL where nothing is to be counted.
         """
-        args = _Arguments()
+        args = Arguments(hidden=self.is_settled(window))
         listed = self._where(window, args)
         where = listed
         if window.after:
@@ -76,7 +61,11 @@ class Listing:
         part = f"{rows} WHERE {where} AND {matches}"
         count = self._counting(window, f"{listed} AND {matches}")
         ctes, sorting = "", _sorting(window, order, row)
-        if window.words and (self._is_sampled(window) or window.sort in self.alphabetical):
+        if window.words and self.is_settled(window):
+            ctes = f"WITH {self._by_age(window, args, where=where, matches=matches)}"
+            part, count = "SELECT * FROM matching", "SELECT count(*) FROM matching"
+            sorting = _sorting(window, "sort_value", "id")
+        elif window.words and (self._is_sampled(window) or window.sort in self.alphabetical):
             near, full = self._near(window, args, where=where)
             # What matches is read by itself, all of it: PostgreSQL takes it to be spread evenly
             # over every order, and would walk there, which took seconds in an alphabetical one.
@@ -84,26 +73,23 @@ class Listing:
             part = f"SELECT * FROM near WHERE {full} UNION ALL SELECT * FROM found"  # noqa: S608
             count = f"CASE WHEN {full} THEN ({count}) ELSE (SELECT count(*) FROM found) END"  # noqa: S608
             sorting = _sorting(window, "sort_value", "id")
+        limit, offset = args.add(window.limit + 1, "bigint"), args.add(window.offset or 0, "bigint")
         # Rows that are skipped are not read: only their ids and sort values.
-        rows = self._rows(window, f"{part} {sorting}", args)
-        rows += f" JOIN {self.table} ON {row} = part.id"
+        rows = f"({part} {sorting} LIMIT {limit} OFFSET {offset}) AS part"
+        # One after the other, by id: what is as good for any number of rows would read all people.
+        found = f"SELECT * FROM {self.table} WHERE {row} = part.id OFFSET 0"  # noqa: S608 - constants
+        rows += f" JOIN LATERAL ({found}) AS {self.table} ON true"
         select = self.select.replace("{rows}", rows).replace("{order}", "part.sort_value")
         listing = f"{select} {_sorting(window, 'part.sort_value', 'part.id')}"
         counted = "NULL::bigint"
         if self._is_counted(window):
             # Looked for only where rows follow: else what is there has been seen.
-            last = args.add(window.limit)
+            last = args.add(window.limit, "bigint")
             counted = f"CASE WHEN row_number() OVER () > {last} THEN ({count}) END"
         text = f"{ctes} SELECT listed.*, {counted} AS counted FROM ({listing}) AS listed"  # noqa: S608
         return text, args.values
 
-    def _rows(self, window: Window, part: str, args: _Arguments) -> str:
-        limit = args.add(window.limit + 1)
-        if self.is_alike(window):
-            return f"(SELECT * FROM ({part} LIMIT {_MOST_ROWS}) AS most LIMIT {limit}) AS part"  # noqa: S608
-        return f"({part} LIMIT {limit} OFFSET {args.add(window.offset or 0)}) AS part"
-
-    def _near(self, window: Window, args: _Arguments, *, where: str) -> tuple[str, str]:
+    def _near(self, window: Window, args: Arguments, *, where: str) -> tuple[str, str]:
         """Return a table of what the first rows of the order have, and whether it is enough.
 
         Where a sample promises too little, they are not looked through.
@@ -111,13 +97,11 @@ class Listing:
         order, row = self.orders[window.sort], f"{self.table}.id"
         at_hand = self._conditions(words.conditions, window, args)
         wanted = window.limit + 1 + (window.offset or 0)
-        near, enough = min(_NEAR * wanted, _NEAR_AT_MOST), args.add(wanted)
-        if window.sort == self.sampled:
-            near = min(_NEAR_IN_INDEX * wanted, _NEAR_IN_INDEX_AT_MOST)
+        near, enough = min(_NEAR * wanted, _NEAR_AT_MOST), args.add(wanted, "bigint")
         promising = "true"
         if self._is_sampled(window):
             newest = _sorting(Window(), self.orders[self.sampled], row)
-            least = args.add(math.ceil(_SAMPLE * wanted / near))
+            least = args.add(math.ceil(_SAMPLE * wanted / near), "bigint")
             promising = f"""(SELECT count(*) FROM (SELECT FROM (
                 SELECT {at_hand} AS matches FROM {self.table} WHERE {self.always} {newest}
                 LIMIT {_SAMPLE}
@@ -125,17 +109,41 @@ class Listing:
         table = f"""near AS MATERIALIZED (
             SELECT id, sort_value FROM (
                 SELECT {row}, {order} AS sort_value, {at_hand} AS matches FROM {self.table}
-                WHERE {where} {_sorting(window, order, row)} LIMIT {args.add(near)}
+                WHERE {where} {_sorting(window, order, row)} LIMIT {args.add(near, "bigint")}
             ) AS first WHERE matches AND {promising} LIMIT {enough}
         )"""  # noqa: S608 - constants
         return table, f"(SELECT count(*) FROM near) = {enough}"  # noqa: S608
 
+    def _by_age(self, window: Window, args: Arguments, *, where: str, matches: str) -> str:
+        """Return tables of what matches, in the order that the words' index has, too."""
+        wanted = window.limit + 1 + (window.offset or 0)
+        enough = max(wanted, self.bound(window) + 1) if self._is_counted(window) else wanted
+        return ages.matching(
+            ages.Search(
+                table=self.table,
+                where=where,
+                at_hand=self._conditions(words.conditions, window, args),
+                matches=matches,
+                way=_way(window),
+                enough=args.add(enough, "bigint"),
+                near=args.add(ages.near(wanted), "bigint"),
+            )
+        )
+
     def _is_sampled(self, window: Window) -> bool:
         return bool(self.sampled) and not (window.filters or window.since or window.until)
 
+    def is_settled(self, window: Window) -> bool:
+        """Tell whether one plan is right for all values of its statements."""
+        if not window.words:
+            return self._is_sampled(window)
+        in_order = self._is_sampled(window) and window.sort == self.sampled
+        # Without a trigram the words' index would be read from its beginning to its end.
+        return in_order and words.have_trigrams(window.words)
+
     def count(self, window: Window) -> tuple[str, list[Any]]:
         """Return the statement that counts, and no further than is quick."""
-        args = _Arguments()
+        args = Arguments()
         where = self._where(window, args)
         matches = self._conditions(words.indexed, window, args)
         return self._counting(window, f"{where} AND {matches}"), args.values
@@ -147,11 +155,6 @@ class Listing:
     def _is_counted(self, window: Window) -> bool:
         return window.offset is not None and window.offset + window.limit < self.bound(window)
 
-    def is_alike(self, window: Window) -> bool:
-        """Tell whether the part is but the next rows of an order, whatever the values are."""
-        chosen = window.filters or window.words or window.since or window.until or window.offset
-        return self.steady and not chosen and window.limit < _MOST_ROWS
-
     @staticmethod
     def bound(window: Window) -> int:
         """Return up to which number the rows of a list are counted; 0: not at all."""
@@ -159,32 +162,36 @@ class Listing:
             return 0
         return COUNTED_MATCHES if window.filters or window.words else COUNTED
 
-    def _where(self, window: Window, args: _Arguments) -> str:
+    def _where(self, window: Window, args: Arguments) -> str:
         parts = [] if self.instead & window.filters.keys() else [self.always]
         for name, value in window.filters.items():
-            parts.append(self.conditions[name].replace("$?", args.add(value)))
+            parts.append(args.narrow(self.conditions[name], value))
         if window.since:
-            parts.append(f"{self.table}.created_at >= {args.add(window.since)}")
+            parts.append(args.narrow(f"{self.table}.created_at >= $?", window.since))
         if window.until:
-            parts.append(f"{self.table}.created_at < {args.add(window.until)}")
+            parts.append(args.narrow(f"{self.table}.created_at < $?", window.until))
         return " AND ".join(parts) or "true"
 
-    def _behind(self, last: Cursor, window: Window, args: _Arguments) -> str:
+    def _behind(self, last: Cursor, window: Window, args: Arguments) -> str:
         sign = "<" if window.descending else ">"
         kind = "timestamptz" if window.sort.endswith("At") else "text"
         kind = self.kinds.get(window.sort, kind)
-        value, last_id = args.add(last.value), args.add(last.id)
+        value, last_id = args.add(last.value, f"text::{kind}"), args.add(last.id, "uuid")
         row = f"({self.orders[window.sort]}, {self.table}.id)"
-        return f"{row} {sign} ({value}::text::{kind}, {last_id})"
+        return f"{row} {sign} ({value}, {last_id})"
 
-    def _conditions(self, kind: _Conditions, window: Window, args: _Arguments) -> str:
+    def _conditions(self, kind: _Conditions, window: Window, args: Arguments) -> str:
         found = kind(window.words, table=self.table)
-        return " AND ".join(text.replace("$?", args.add(value)) for text, value in found) or "true"
+        return " AND ".join(args.put(text, value) for text, value in found) or "true"
 
 
 def _sorting(window: Window, order: str, row: str) -> str:
-    way = "DESC" if window.descending else "ASC"
+    way = _way(window)
     return f"ORDER BY {order} {way}, {row} {way}"
+
+
+def _way(window: Window) -> str:
+    return "DESC" if window.descending else "ASC"
 
 
 def pattern_of(word: str) -> str:

@@ -30,6 +30,5 @@ LIST = Listing(
     always="users.deleted_at IS NULL",
     instead=frozenset({"deleted"}),
     alphabetical=frozenset({"email", "firstName", "lastName"}),
-    steady=True,
     sampled="createdAt",
 )

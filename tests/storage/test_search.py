@@ -1,4 +1,4 @@
-"""Searches: whom words find, by which index, and how they are planned."""
+"""Searches: whom words find, and by which index."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 
 from storage.database import Database
-from storage.pages import Window
 from storage.words import indexed
 from tests.own_database import OwnDatabase, opened, own_database
-from tests.storage.crowd import THEN, add, page
+from tests.storage.crowd import add, page
 
 
 @pytest.fixture(scope="module")
@@ -77,34 +76,6 @@ async def test_long_words_are_found_anywhere_short_ones_where_words_start(
     assert await found(database, "İpek") == await found(database, "ip") == ipek
     assert await found(database, "李") == await found(database, "李明") == ipek
     assert await found(database, "ex") == grace | ipek
-
-
-@pytest.mark.parametrize(
-    ("window", "kept"),
-    [
-        (Window(), 1),
-        (Window(sort="email", descending=False, limit=100, offset=None), 1),
-        (Window(words=("lovelace",)), 0),
-        (Window(filters={"plan": "free"}), 0),
-        (Window(since=THEN), 0),
-        (Window(offset=20), 0),
-        (Window(limit=101), 0),
-    ],
-)
-async def test_a_plan_is_kept_only_where_it_is_good_for_all_values(
-    room: OwnDatabase, database: Database, window: Window, kept: int
-) -> None:
-    await add(room, 3)
-
-    async with database.reading() as storage:
-        for _ in range(10):
-            await storage.users.page(window)
-        times = await storage._connection.fetch(
-            "SELECT generic_plans FROM pg_prepared_statements WHERE statement LIKE $1",
-            "%AS listed%",
-        )
-
-    assert len([row for row in times if row["generic_plans"]]) == kept
 
 
 @pytest.mark.parametrize(
