@@ -5,8 +5,9 @@ from dataclasses import dataclass
 # Rows of the order looked through for each one wanted, to find them or tell how far to look.
 _NEAR, _NEAR_AT_LEAST, _NEAR_AT_MOST = 25, 500, 5_000
 # How many times as far as the near rows the first span reaches at most, for each match in them: who
-# found none knows little. What the span has none of either is rare, and found in everything.
-_FURTHER = 8
+# found none knows little. And how many times as far as that the longer one: what the first has less
+# of is rare, and found in everything.
+_FURTHER, _LONGER = 8, 32
 # A span is made long enough for so many times what is wanted, and for some more: how many have been
 # found is chance.
 _AMPLE, _SPARE = 1.5, 40
@@ -72,7 +73,7 @@ def matching(search: Search) -> str:
         {found} AND {ages} && {_reached("seen", search)}
     ), spanned AS MATERIALIZED (
         SELECT suffices OR matches >= {enough} AS suffices, oldest, newest,
-            CASE WHEN matches > 0 THEN reach * {likely} END AS reach
+            CASE WHEN {likely} <= {_LONGER} THEN reach * {likely} END AS reach
         FROM seen, (SELECT count(*) AS matches FROM span) AS counted
     ), longer AS MATERIALIZED (
         {found} AND {ages} && {_reached("spanned", search)}

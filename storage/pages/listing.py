@@ -12,9 +12,10 @@ from storage.pages.window import Cursor, Window
 
 # Rows are counted up to here; beyond, a total is a lower bound.
 COUNTED = 10_000
-# What matches a filter or a search is found less quickly than what is merely next; what matches
-# several words takes longer to be found than the page itself.
-COUNTED_MATCHES = 100
+# What matches a filter is found less quickly than what is merely next, and what matches a word less
+# quickly than that; what matches several takes longer to be found than the page itself.
+COUNTED_MATCHES = 200
+COUNTED_FOUND = 100
 # Rows of an order looked through for each one wanted, before a word's index is asked; more of them
 # where the order's own index has what is searched.
 _NEAR, _NEAR_AT_MOST = 200, 20_000
@@ -160,7 +161,9 @@ class Listing:
         """Return up to which number the rows of a list are counted; 0: not at all."""
         if len(window.words) > 1:
             return 0
-        return COUNTED_MATCHES if window.filters or window.words else COUNTED
+        if window.words:
+            return COUNTED_FOUND
+        return COUNTED_MATCHES if window.filters else COUNTED
 
     def _where(self, window: Window, args: Arguments) -> str:
         parts = [] if self.instead & window.filters.keys() else [self.always]

@@ -9,7 +9,7 @@ import pytest
 
 from ops.ids import new_id
 from storage.database import Database
-from storage.pages import COUNTED_MATCHES, Cursor, Window
+from storage.pages import COUNTED_FOUND, Cursor, Window
 from storage.users import User
 from storage.users.listing import LIST
 from tests.own_database import OwnDatabase, opened, own_database
@@ -174,24 +174,24 @@ async def test_filters_give_whom_they_name(room: OwnDatabase, database: Database
 async def test_totals_are_exact_up_to_the_bound_and_honest_beyond(
     room: OwnDatabase, database: Database
 ) -> None:
-    await add(room, COUNTED_MATCHES, last_name="Many")
+    await add(room, COUNTED_FOUND, last_name="Many")
     exact = await page(database, words=("many",))
     await add(room, last_name="Many")
 
     beyond = await page(database, words=("many",))
-    deep = await page(database, words=("many",), offset=COUNTED_MATCHES - 5)
+    deep = await page(database, words=("many",), offset=COUNTED_FOUND - 5)
     nothing = await page(database, words=("many",), offset=5_000)
     several = await page(database, words=("many", "person"))
     cursor = await page(database, words=("many",), offset=None)
     unfiltered = await page(database)
 
-    assert (exact.total, exact.total_is_exact) == (COUNTED_MATCHES, True)
-    assert (beyond.total, beyond.total_is_exact) == (COUNTED_MATCHES, False)
-    assert (deep.total, deep.total_is_exact) == (COUNTED_MATCHES + 1, True)
-    assert (nothing.total, nothing.total_is_exact) == (COUNTED_MATCHES, False)
+    assert (exact.total, exact.total_is_exact) == (COUNTED_FOUND, True)
+    assert (beyond.total, beyond.total_is_exact) == (COUNTED_FOUND, False)
+    assert (deep.total, deep.total_is_exact) == (COUNTED_FOUND + 1, True)
+    assert (nothing.total, nothing.total_is_exact) == (COUNTED_FOUND, False)
     assert (several.total, several.total_is_exact) == (21, False)
     assert cursor.total is None
-    assert (unfiltered.total, unfiltered.total_is_exact) == (COUNTED_MATCHES + 1, True)
+    assert (unfiltered.total, unfiltered.total_is_exact) == (COUNTED_FOUND + 1, True)
 
 
 async def test_no_statement_has_anything_of_a_caller_in_its_text() -> None:

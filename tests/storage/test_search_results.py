@@ -12,7 +12,7 @@ import pytest
 
 from ops.ids import new_id
 from storage.database import Database
-from storage.pages import COUNTED_MATCHES, Window
+from storage.pages import COUNTED_FOUND, Window
 from storage.seed.names import FIRST_NAMES, LAST_NAMES
 from storage.users import User
 from storage.users.listing import LIST
@@ -166,7 +166,7 @@ async def test_a_search_finds_in_every_order_whom_looking_through_everybody_find
             else:
                 assert part.total is not None, window
                 assert part.total <= len(meant), window
-                assert len(words) > 1 or len(meant) > COUNTED_MATCHES, window
+                assert len(words) > 1 or len(meant) > COUNTED_FOUND, window
 
 
 async def walk(database: Database, window: Window, *, parts: int) -> AsyncIterator[User]:
