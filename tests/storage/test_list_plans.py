@@ -1,5 +1,6 @@
 """Plans of lists: kept where the values do not decide about them, made anew where they do."""
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -16,12 +17,25 @@ _KEPT = """
 SELECT statement, generic_plans, custom_plans FROM pg_prepared_statements
 WHERE statement LIKE '%AS part%' AND statement NOT LIKE '%pg_prepared_statements%'
 """
+# The 500 newest a minute apart, all others ten minutes. Some have a name of their own.
 _MANY = """
 INSERT INTO users (id, email, first_name, last_name, created_at)
-SELECT gen_random_uuid(), 'many.' || number || '@example.com', 'Many', 'Many',
-    now() - number * interval '1 hour'
+SELECT gen_random_uuid(), 'many.' || number || '@example.com', 'Many', CASE
+        WHEN number IN (600, 610) THEN 'Lovelace' WHEN number IN (620, 1500) THEN 'Hopper'
+        WHEN number = 2900 THEN 'Turing' ELSE 'Many' END,
+    $1::timestamptz - (number + 9 * greatest(number - 500, 0)) * interval '1 minute'
 FROM generate_series(1, 3000) AS number
 """
+_ALIKE = [
+    [Window(words=(word,)) for word in ("lovelace", "zzyzx", "many", "q", "example", "9")],
+    [Window(words=("lovelace", word)) for word in ("ada", "zzyzx", "by")],
+    [Window(words=("many",), descending=False, limit=limit) for limit in (1, 2, 50)],
+    [Window(sort="email", limit=limit) for limit in (1, 2, 50)],
+    [
+        Window(sort="lastLoginAt", offset=None, after=Cursor(value, new_id()))
+        for value in ("-infinity", "2026-01-01 00:00:00+00", "2030-01-01 00:00:00+00")
+    ],
+]
 
 
 @pytest.fixture(scope="module")
@@ -59,47 +73,89 @@ async def test_no_plan_is_kept_of_a_list_whose_values_decide_about_it(
     assert kept == []
 
 
-@pytest.mark.parametrize(
-    "windows",
-    [
-        [Window(words=(word,)) for word in ("lovelace", "zzyzx", "ada", "q", "person", "9")],
-        [Window(words=("lovelace", word)) for word in ("ada", "zzyzx", "by")],
-        [Window(words=("ada",), descending=False, limit=limit) for limit in (1, 2, 50)],
-        [Window(sort="email", limit=limit) for limit in (1, 2, 50)],
-        [
-            Window(sort="lastLoginAt", offset=None, after=Cursor(value, new_id()))
-            for value in ("-infinity", "2026-01-01 00:00:00+00", "2030-01-01 00:00:00+00")
-        ],
-    ],
-)
 async def test_other_lists_keep_one_plan_that_values_do_not_decide_about(
-    room: OwnDatabase, database: Database, windows: list[Window]
+    room: OwnDatabase, database: Database
 ) -> None:
-    await add(room, 30)
+    await many(room)
 
     async with database.reading() as storage:
-        for window in windows * 6:
+        for window in [window for alike in _ALIKE for window in alike] * 6:
             await storage.users.page(window)
-        (kept,) = await storage._connection.fetch(_KEPT)
+        kept = await storage._connection.fetch(_KEPT)
 
     # PostgreSQL plans five times before it compares.
-    assert (kept["custom_plans"], kept["generic_plans"]) == (5, 6 * len(windows) - 5)
+    found = sorted((row["custom_plans"], row["generic_plans"]) for row in kept)
+    assert found == sorted((5, 6 * len(alike) - 5) for alike in _ALIKE)
+
+
+@pytest.mark.parametrize(
+    "asked", [{}, {"sort": "email"}, {"sort": "updatedAt"}, {"words": ("many", "q")}]
+)
+async def test_a_kept_list_reads_only_the_rows_of_its_part_from_the_table(
+    room: OwnDatabase, database: Database, asked: dict[str, Any]
+) -> None:
+    await many(room)
+
+    plan = await explained(room, Window(**asked, offset=None), "")
+
+    assert "Index Scan using users_pkey on users" in plan
+    assert "Seq Scan on users" not in plan
 
 
 async def test_a_kept_search_walks_the_order_and_asks_the_words_index_in_every_part(
     room: OwnDatabase, database: Database
 ) -> None:
-    await room.owner.execute(_MANY)
-    await room.owner.execute("ANALYZE users")
-    statement, args = LIST.page(Window(words=("lovelace", "q")))
+    await many(room)
 
-    async with room.owner.transaction():
-        await room.owner.execute("SET LOCAL plan_cache_mode = force_generic_plan")
-        rows = await room.owner.fetch(f"EXPLAIN {statement}", *args)
+    plan = await explained(room, Window(words=("lovelace", "q")), "")
 
-    plan = "\n".join(row[0] for row in rows)
     assert plan.count("Scan Backward using users_by_created_at on users") == 1, plan
     assert plan.count("Bitmap Index Scan on users_search ") == 3, plan
     asked = [line for line in plan.splitlines() if "Index Cond: " in line and "~~" in line]
     assert [line.count("date_bin") > 0 for line in asked] == [True, True, False], plan
     assert {line.count("~~") for line in asked} == {2}, plan
+
+
+@pytest.mark.parametrize(
+    ("word", "found"),
+    [
+        ("many", {"span": 0, "longer": 0, "everything": 0}),
+        ("lovelace", {"span": 2, "longer": 0, "everything": 0}),
+        ("hopper", {"span": 1, "longer": 2, "everything": 0}),
+        ("turing", {"span": 0, "longer": 0, "everything": 1}),
+    ],
+)
+async def test_a_search_looks_no_further_than_it_has_to(
+    room: OwnDatabase, database: Database, word: str, found: dict[str, int]
+) -> None:
+    await many(room)
+    window = Window(words=(word,), limit=1, offset=None)
+
+    plan = await explained(room, window, "(ANALYZE, COSTS OFF, TIMING OFF)")
+    async with database.reading() as storage:
+        part = await storage.users.page(window)
+
+    for name, rows in found.items():
+        first = plan.partition(f"CTE {name}\n")[2].partition("\n")[0]
+        assert re.findall(r"rows=(\d+)", first) == [str(rows)], (name, plan)
+    [person] = await room.owner.fetch(
+        "SELECT id FROM users WHERE search_text LIKE $1 ORDER BY created_at DESC LIMIT 1",
+        f"%{word}%",
+    )
+    assert [item.id for item in part.items] == [person["id"]]
+    assert part.has_next == (word != "turing")
+
+
+async def many(room: OwnDatabase) -> None:
+    """Add so many people that an index is worth something, and let PostgreSQL know of them."""
+    await room.owner.execute(_MANY, THEN)
+    await room.owner.execute("ANALYZE users")
+
+
+async def explained(room: OwnDatabase, window: Window, how: str) -> str:
+    """Return the plan that is kept."""
+    statement, args = LIST.page(window)
+    async with room.owner.transaction():
+        await room.owner.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        rows = await room.owner.fetch(f"EXPLAIN {how} {statement}", *args)
+    return "\n".join(row[0] for row in rows)
