@@ -30,7 +30,10 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spawn:
-    """How a child is to be born; `account=None` means as whom we are."""
+    """How a child is to be born; `account=None` means as whom we are.
+
+    Without `errors`, stderr goes where stdout goes.
+    """
 
     death_signal: signal.Signals
     environment: Mapping[str, str]
@@ -38,6 +41,7 @@ class Spawn:
     account: Account | None = None
     input: int | IO[bytes] = subprocess.DEVNULL
     output: int | IO[bytes] = subprocess.DEVNULL
+    errors: int | IO[bytes] = subprocess.STDOUT
     descriptors: tuple[int, ...] = ()
 
 
@@ -55,7 +59,7 @@ class Child(Protocol):
 
 
 def spawn(command: Sequence[str | os.PathLike[str]], how: Spawn) -> subprocess.Popen[bytes]:
-    """Start a child in a session of its own, stdout and stderr merged into `how.output`.
+    """Start a child in a session of its own.
 
     On Linux the child gets `how.death_signal` when the *thread* that called this ends, however it
     ends: call it from the main thread.
@@ -65,7 +69,7 @@ def spawn(command: Sequence[str | os.PathLike[str]], how: Spawn) -> subprocess.P
         command,
         stdin=how.input,
         stdout=how.output,
-        stderr=subprocess.STDOUT,
+        stderr=how.errors,
         cwd=how.folder,
         env=dict(how.environment),
         start_new_session=True,

@@ -3,11 +3,14 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
-import sys
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
+from ops.child import Spawn, kill_group
+from ops.nursery import Nursery
 from ops.settings import Settings, SettingsInvalid, load
 
 _PATIENCE_SECONDS = 60
@@ -47,23 +50,34 @@ def _everything() -> list[dict[str, Any]]:
     if not settings.database_url:
         cure = "run `make up`, or set DATABASE_URL"
         return [*findings, _finding("servers", ok=False, seen="not running", cure=cure)]
-    return findings + [item for floor in _FLOORS for item in _ask(floor)]
+    nursery = Nursery()
+    nursery.prepare(*(module for module, *_ in _FLOORS))
+    return findings + [item for floor in _FLOORS for item in _ask(nursery, *floor)]
 
 
-def _ask(floor: tuple[str, ...]) -> list[dict[str, Any]]:
-    command = [sys.executable, "-m", *floor, "--json"]
-    try:
-        found = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=_PATIENCE_SECONDS
+def _ask(nursery: Nursery, module: str, *arguments: str) -> list[dict[str, Any]]:
+    arguments = (*arguments, "--json")
+    cure = f"run {' '.join(('python -m', module, *arguments))}"
+    with TemporaryFile() as said, TemporaryFile() as complained:
+        how = Spawn(
+            death_signal=signal.SIGKILL, environment=os.environ, output=said, errors=complained
         )
-    except subprocess.TimeoutExpired:
-        seen = f"no answer within {_PATIENCE_SECONDS} s"
-        return [_finding(floor[0], ok=False, seen=seen, cure=f"run {' '.join(command)}")]
+        child = nursery.start(module, arguments, how)
+        try:
+            child.wait(_PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            kill_group(child)
+            child.wait()
+            seen = f"no answer within {_PATIENCE_SECONDS} s"
+            return [_finding(module, ok=False, seen=seen, cure=cure)]
+        said.seek(0)
+        complained.seek(0)
+        answer, complaint = said.read().decode(), complained.read().decode()
     try:
-        findings: list[dict[str, Any]] = json.loads(found.stdout)
+        findings: list[dict[str, Any]] = json.loads(answer)
     except ValueError:
-        seen = (found.stderr or found.stdout).strip()[-300:]
-        return [_finding(floor[0], ok=False, seen=seen, cure=f"run {' '.join(command)}")]
+        seen = (complaint or answer).strip()[-300:]
+        return [_finding(module, ok=False, seen=seen, cure=cure)]
     return findings
 
 

@@ -123,8 +123,9 @@ def _live(module: ModuleType, command: list[str], how: Spawn, *, parent: int) ->
         _forget_handlers()
         farewell(how.death_signal, parent)()
         _take_descriptors(how)
+        environment = dict(how.environment)  # it may be that of this process
         os.environ.clear()
-        os.environ.update(how.environment)
+        os.environ.update(environment)
         if how.folder:
             os.chdir(how.folder)
         sys.argv = [str(module.__file__), *command[3:]]
@@ -154,9 +155,10 @@ def _take_descriptors(how: Spawn) -> None:
     """
     nowhere = os.open(os.devnull, os.O_RDWR)
     source, target = _number(how.input, nowhere), _number(how.output, nowhere)
+    errors = target if how.errors == subprocess.STDOUT else _number(how.errors, nowhere)
     os.dup2(source, 0)
     os.dup2(target, 1)
-    os.dup2(target, 2)
+    os.dup2(errors, 2)
     for number in _numbers("fd"):
         if number >= _STANDARD and number not in {*how.descriptors, nowhere}:
             os.dup2(nowhere, number, inheritable=False)

@@ -22,6 +22,9 @@ from ops.nursery import Nursery
 from ops.up import FIRST, OTHERS
 from tests.ops.stacks import ROOT
 
+# Commands that tests run, beside what `ops up` starts.
+_COMMANDS = ("ops", "workers.check")
+_STREAMS = ("output", "input", "errors")
 _LONGEST = 60_000
 
 
@@ -57,15 +60,17 @@ class Forking:
         self._lock = threading.Lock()
 
     def start(self, module: str, arguments: Sequence[str], how: Spawn) -> Farborn:
-        """Start `python -m module arguments` with the output and the input of `how`, as numbers."""
+        """Start `python -m module arguments`; the streams of `how` are numbers of open files."""
+        given = {name: getattr(how, name) for name in _STREAMS}
+        given = {name: number for name, number in given.items() if number >= 0}
         order = {
             "module": module,
             "arguments": arguments,
             "environment": dict(how.environment),
             "folder": str(how.folder),
+            "streams": list(given),
         }
-        given = [file for file in (how.output, how.input) if isinstance(file, int) and file >= 0]
-        return Farborn(self, self._asked(order, given))
+        return Farborn(self, self._asked(order, list(given.values())))
 
     def code(self, pid: int) -> int | None:
         """Return how a child ended, if it has."""
@@ -100,10 +105,10 @@ def main() -> None:
     """Fork what is asked for until nobody can ask any more."""
     connection = socket.socket(fileno=int(sys.argv[1]))
     nursery = Nursery()
-    nursery.prepare(*FIRST, *OTHERS)
+    nursery.prepare(*FIRST, *OTHERS, *_COMMANDS)
     children: dict[int, Child] = {}
     while True:
-        message, descriptors, _, _ = socket.recv_fds(connection, _LONGEST, 2)
+        message, descriptors, _, _ = socket.recv_fds(connection, _LONGEST, len(_STREAMS))
         if not message:
             return
         order = json.loads(message)
@@ -115,8 +120,7 @@ def main() -> None:
             death_signal=signal.SIGKILL,
             environment=order["environment"],
             folder=Path(order["folder"]),
-            output=descriptors[0],
-            input=descriptors[1] if len(descriptors) > 1 else subprocess.DEVNULL,
+            **dict(zip(order["streams"], descriptors, strict=True)),
         )
         child = nursery.start(order["module"], order["arguments"], how)
         for descriptor in descriptors:

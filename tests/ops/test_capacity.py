@@ -1,10 +1,8 @@
 """The capacity model: what a demand needs, what it refuses, and that rows take what it says."""
 
-import asyncio
-import os
 import re
-import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +16,10 @@ from ops.procfile import read
 from ops.settings import load
 from storage.jobs import VerifyAudit, queues
 from storage.seed.run import Wish, seed
+from tests.commands import Run, run
 from tests.conftest import MakeSettings, Serve
 from tests.factories import register
+from tests.nursery import Forking
 from tests.own_database import own_database
 
 ROOT = Path(__file__).parents[2]
@@ -35,24 +35,17 @@ def planned(tmp_path: Path, demand: Demand = DEMAND, **settings: str) -> Plan:
     return plan(demand, load(settings, directory=tmp_path), procfile=PROCFILE)
 
 
-async def command(folder: Path, *arguments: str) -> tuple[int, str, str]:
-    """Run `python -m ops capacity` where no .env lies; return exit code, output and complaints."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "ops", "capacity", *arguments),
-        cwd=folder,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    said, complained = await process.communicate()
-    return process.returncode or 0, said.decode(), complained.decode()
+@pytest.fixture
+def command(forking: Forking, tmp_path: Path) -> Run:
+    """Run `python -m ops capacity` where no .env lies."""
+    return partial(run, forking, "ops", "capacity", environ={}, folder=tmp_path)
 
 
-async def test_the_example_of_the_page_is_what_the_command_prints(tmp_path: Path) -> None:
+async def test_the_example_of_the_page_is_what_the_command_prints(command: Run) -> None:
     page = re.search(r"\$ python -m ops capacity (.*)\n\n((?:.+\n|\n)*?)```", PAGE.read_text())
     assert page
 
-    code, said, complained = await command(tmp_path, *page[1].split())
+    code, said, complained = await command(*page[1].split())
 
     assert (code, complained) == (0, "")
     assert said == page[2]
@@ -113,10 +106,10 @@ def test_a_demand_that_cannot_be_is_refused_by_its_name(wrong: dict[str, Any], t
 
 
 @pytest.mark.parametrize("users", ["-1", "many"])
-async def test_the_command_tells_what_is_wrong_and_ends_with_2(tmp_path: Path, users: str) -> None:
+async def test_the_command_tells_what_is_wrong_and_ends_with_2(command: Run, users: str) -> None:
     others = ("--logins-per-day", "1", "--letters-per-day", "1")
 
-    code, said, complained = await command(tmp_path, "--users", users, *others)
+    code, said, complained = await command("--users", users, *others)
 
     assert (code, said) == (2, "")
     assert "--users: " in complained

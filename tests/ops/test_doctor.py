@@ -1,45 +1,49 @@
 """doctor: a process that looks at everything and names every cure."""
 
-import asyncio
 import json
-import os
-import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from api.parts import Parts
+from tests.commands import run
 from tests.factories import OPS_TOKEN
+from tests.nursery import Forking
 
-ROOT = Path(__file__).parents[2]
-
-
-async def examined(environ: dict[str, str], *options: str) -> tuple[int, str]:
-    """Run the doctor; return its exit code and what it printed."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "ops", "doctor", *options),
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"]} | environ,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    said, complained = await process.communicate()
-    assert complained == b""
-    return process.returncode or 0, said.decode()
+Examined = Callable[..., Awaitable[tuple[int, str]]]
+Findings = Callable[..., Awaitable[tuple[int, dict[str, Any]]]]
 
 
-async def findings(environ: dict[str, str]) -> tuple[int, dict[str, Any]]:
-    """Run the doctor; return its exit code and its findings by name."""
-    code, said = await examined(environ, "--json")
-    found = json.loads(said)
-    assert all(set(item) == {"name", "ok", "seen", "cure"} for item in found)
-    assert all(item["cure"] for item in found if not item["ok"])
-    return code, {item["name"]: item for item in found}
+@pytest.fixture
+def examined(forking: Forking) -> Examined:
+    """Run the doctor; give its exit code and what it printed."""
+
+    async def examining(environ: dict[str, str], *options: str) -> tuple[int, str]:
+        code, said, complained = await run(forking, "ops", "doctor", *options, environ=environ)
+        assert complained == ""
+        return code, said
+
+    return examining
+
+
+@pytest.fixture
+def findings(examined: Examined) -> Findings:
+    """Run the doctor; give its exit code and its findings by name."""
+
+    async def finding(environ: dict[str, str]) -> tuple[int, dict[str, Any]]:
+        code, said = await examined(environ, "--json")
+        found = json.loads(said)
+        assert all(set(item) == {"name", "ok", "seen", "cure"} for item in found)
+        assert all(item["cure"] for item in found if not item["ok"])
+        return code, {item["name"]: item for item in found}
+
+    return finding
 
 
 async def test_all_is_well_with_the_servers_of_the_session(
-    environ: dict[str, str], clean: None
+    findings: Findings, environ: dict[str, str], clean: None
 ) -> None:
     code, found = await findings(environ)
 
@@ -53,7 +57,9 @@ async def test_all_is_well_with_the_servers_of_the_session(
     assert "SECRET_KEYS" not in str(found)
 
 
-async def test_every_wrong_setting_is_a_finding(environ: dict[str, str]) -> None:
+async def test_every_wrong_setting_is_a_finding(
+    examined: Examined, environ: dict[str, str]
+) -> None:
     code, said = await examined(environ | {"PORT": "x", "LOG_LEVEL": "loud"}, "--json")
 
     assert code == 1
@@ -62,7 +68,7 @@ async def test_every_wrong_setting_is_a_finding(environ: dict[str, str]) -> None
 
 
 async def test_servers_that_are_away_are_named_with_their_cures(
-    environ: dict[str, str], tmp_path: Path
+    findings: Findings, environ: dict[str, str], tmp_path: Path
 ) -> None:
     nowhere = {
         "DATABASE_URL": f"postgresql://u:canary@/d?host={tmp_path}",
@@ -79,7 +85,7 @@ async def test_servers_that_are_away_are_named_with_their_cures(
     assert "canary" not in str(found)
 
 
-async def test_without_servers_it_says_how_to_get_them(tmp_path: Path) -> None:
+async def test_without_servers_it_says_how_to_get_them(examined: Examined, tmp_path: Path) -> None:
     (tmp_path / "home").mkdir(mode=0o755)
 
     code, said = await examined({"OSTIARY_HOME": str(tmp_path / "home")})
@@ -89,7 +95,9 @@ async def test_without_servers_it_says_how_to_get_them(tmp_path: Path) -> None:
     assert f"-> chmod 700 {tmp_path / 'home'}" in said
 
 
-async def test_workers_who_cannot_sign_in_are_a_finding(environ: dict[str, str]) -> None:
+async def test_workers_who_cannot_sign_in_are_a_finding(
+    findings: Findings, environ: dict[str, str]
+) -> None:
     wrong = environ["WORKER_DATABASE_URL"].replace("ostiary_worker:", "ostiary_worker:x")
 
     code, found = await findings(environ | {"WORKER_DATABASE_URL": wrong})
@@ -99,7 +107,7 @@ async def test_workers_who_cannot_sign_in_are_a_finding(environ: dict[str, str])
 
 
 async def test_a_missing_secret_key_is_a_finding(
-    environ: dict[str, str], parts: Any, server_url: str
+    findings: Findings, environ: dict[str, str], parts: Any, server_url: str
 ) -> None:
     other = environ["SECRET_KEYS"].replace("k1:", "k2:")
 
@@ -110,7 +118,7 @@ async def test_a_missing_secret_key_is_a_finding(
 
 
 async def test_a_proxy_that_nobody_trusts_is_a_finding_until_it_is_trusted(
-    environ: dict[str, str], clean: None, parts: Parts
+    findings: Findings, environ: dict[str, str], clean: None, parts: Parts
 ) -> None:
     await parts.redis.suspect_proxy("10.0.0.5", seconds=60)
 
@@ -126,7 +134,7 @@ async def test_a_proxy_that_nobody_trusts_is_a_finding_until_it_is_trusted(
 
 
 async def test_a_suspicion_that_is_no_address_is_ignored(
-    environ: dict[str, str], clean: None, parts: Parts
+    findings: Findings, environ: dict[str, str], clean: None, parts: Parts
 ) -> None:
     await parts.redis.suspect_proxy("somebody\x1b[31m", seconds=60)
 
@@ -149,7 +157,12 @@ async def test_a_suspicion_that_is_no_address_is_ignored(
     ],
 )
 async def test_production_behind_a_proxy_that_is_not_named_is_told(
-    environ: dict[str, str], tmp_path: Path, changes: dict[str, str], *, told: bool
+    examined: Examined,
+    environ: dict[str, str],
+    tmp_path: Path,
+    changes: dict[str, str],
+    *,
+    told: bool,
 ) -> None:
     (tmp_path / "home").mkdir(mode=0o700)
     production = {

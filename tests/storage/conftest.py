@@ -1,24 +1,22 @@
 """What tests of storage share: a PostgreSQL whose schema comes and goes, a Redis to freeze."""
 
-import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
 import asyncpg
 import pytest
 
-from ops.child import Spawn
 from ops.metrics import Metrics
 from ops.settings import Settings, load
 from ops.stack import Addresses, Stack
 from storage.redis import Redis
+from tests.commands import run
 from tests.factories import SECRET_KEYS
 from tests.nursery import Forking
-from tests.ops.stacks import FAST, ROOT, open_room
+from tests.ops.stacks import FAST, open_room
 
 Command = Callable[..., Awaitable[tuple[int, str]]]
 
@@ -57,24 +55,13 @@ def own_environ(server: Addresses, tmp_path: Path) -> dict[str, str]:
 def command(forking: Forking) -> Command:
     """Run `python -m storage`: its exit code and everything it printed."""
 
-    async def run(environ: dict[str, str], *arguments: str, said: str = "") -> tuple[int, str]:
-        with TemporaryFile() as given, TemporaryFile() as printed:
-            given.write(said.encode())
-            given.seek(0)
-            how = Spawn(
-                death_signal=signal.SIGKILL,
-                environment={"PATH": os.environ["PATH"]} | environ,
-                folder=ROOT,
-                input=given.fileno(),
-                output=printed.fileno(),
-            )
-            process = forking.start("storage", arguments, how)
-            while process.poll() is None:  # noqa: ASYNC110 - it sets no event of ours
-                await asyncio.sleep(0.02)
-            printed.seek(0)
-            return process.wait(), printed.read().decode()
+    async def work(environ: dict[str, str], *arguments: str, said: str = "") -> tuple[int, str]:
+        code, output, errors = await run(
+            forking, "storage", *arguments, environ=environ, given=said
+        )
+        return code, output + errors
 
-    return run
+    return work
 
 
 @pytest.fixture

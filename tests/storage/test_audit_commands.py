@@ -3,37 +3,41 @@
 import asyncio
 import json
 import os
-import shlex
-import subprocess
-import sys
-from collections.abc import Awaitable, Callable
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
+from ops.child import Spawn
 from ops.ids import new_id
+from tests import commands
+from tests.commands import Run
+from tests.nursery import Farborn, Forking
+from tests.ops.stacks import ROOT
 from tests.storage.trail import note, seal
 from workers.toolbox import Tools
 
-Run = Callable[..., Awaitable[tuple[int, str, str]]]
-
 
 @pytest.fixture
-def run(environ: dict[str, str], tmp_path: Path) -> Run:
+def run(forking: Forking, environ: dict[str, str], tmp_path: Path) -> Run:
     """Give the program: exit code, output, errors."""
+    own = environ | {"OSTIARY_HOME": str(tmp_path)}
+    return partial(commands.run, forking, "storage", "audit", environ=own)
 
-    async def work(*options: str) -> tuple[int, str, str]:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "storage", "audit", *options),
-            env=os.environ | environ | {"OSTIARY_HOME": str(tmp_path)},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        output, errors = await process.communicate()
-        return process.returncode or 0, output.decode(), errors.decode()
 
-    return work
+@contextmanager
+def exporting(forking: Forking, environ: dict[str, str]) -> Iterator[tuple[Farborn, BinaryIO]]:
+    """Run an export; give the process, and the end of the pipe that it writes to."""
+    reading, writing = os.pipe()
+    how = Spawn(death_signal=signal.SIGKILL, environment=environ, folder=ROOT, output=writing)
+    process = forking.start("storage", ["audit", "export", "--output", "-"], how)
+    os.close(writing)
+    with os.fdopen(reading, "rb", buffering=0) as output:
+        yield process, output
 
 
 async def told(owner: Any) -> Any:
@@ -113,39 +117,32 @@ async def test_an_export_is_a_file_that_is_whole_and_for_nobody_else(
 
 
 async def test_an_export_whose_reader_leaves_is_in_the_trail_as_one_that_failed(
-    tools: Tools, owner: Any, environ: dict[str, str]
+    tools: Tools, owner: Any, environ: dict[str, str], forking: Forking
 ) -> None:
     await note(tools.database, *["user.created"] * 1_100)  # two batches: a pipe may take one whole
     await seal(tools.database, limit=2_000)
-    command = shlex.join([sys.executable, "-m", "storage", "audit", "export", "--output", "-"])
 
-    process = await asyncio.create_subprocess_shell(
-        f"{command} | head -c 10", env=os.environ | environ, stdout=subprocess.PIPE
-    )
-    taken, _ = await process.communicate()
+    with exporting(forking, environ) as (process, output):
+        taken = await asyncio.to_thread(output.read, 10)
+    code = await asyncio.to_thread(process.wait, 60)
 
-    assert len(taken) == 10
+    assert (len(taken), code) == (10, 1)
     events = [(row["action"], row["outcome"]) for row in await told(owner)]
     assert events == [("audit.export_begun", "success"), ("audit.exported", "failure")]
 
 
 async def test_an_export_that_is_killed_while_data_leave_is_in_the_trail(
-    tools: Tools, owner: Any, environ: dict[str, str]
+    tools: Tools, owner: Any, environ: dict[str, str], forking: Forking
 ) -> None:
     await note(tools.database, *["user.created"] * 1_000)
     await seal(tools.database, limit=2_000)
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "storage", "audit", "export"),
-        env=os.environ | environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
-    assert process.stdout
-    await process.stdout.readexactly(1)
 
-    process.kill()
-    await process.communicate()
+    with exporting(forking, environ) as (process, output):
+        await asyncio.to_thread(output.read, 1)
+        os.kill(process.pid, signal.SIGKILL)
+        code = await asyncio.to_thread(process.wait, 60)
 
+    assert code == -signal.SIGKILL
     assert [row["action"] for row in await told(owner)] == ["audit.export_begun"]
 
 

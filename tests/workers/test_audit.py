@@ -3,8 +3,6 @@
 import asyncio
 import io
 import json
-import os
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,7 +18,9 @@ from storage.jobs import ExportCheckpoint, KeepAuditMonths, SealAudit, VerifyAud
 from storage.ledger.verify import Verdict, verify
 from storage.ledger.witness import Witness
 from storage.outbox import Promise
+from tests.commands import run
 from tests.conftest import MakeSettings
+from tests.nursery import Forking
 from tests.workers.conftest import Hold, Put
 from workers.audit import export_checkpoint, keep_audit_months, seal_audit, verify_audit
 from workers.broker import Broker
@@ -222,20 +222,15 @@ async def test_months_are_made_ahead_and_old_ones_go_with_the_chain_still_valid(
 
 
 async def test_the_command_tells_whether_and_where_the_ledger_was_touched(
-    own_tools: Tools, owner: Any, promise: Promise, environ: dict[str, str], tmp_path: Path
+    own_tools: Tools, owner: Any, promise: Promise, environ: dict[str, str], forking: Forking
 ) -> None:
     await note(own_tools, 5)
     await seal_audit(SealAudit(), promise, own_tools)
-    environment = os.environ | environ | {"OSTIARY_HOME": str(tmp_path)}
+    own = environ | {"OSTIARY_HOME": str(own_tools.settings.home)}
 
     async def told(*options: str) -> tuple[int, str]:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "storage", "audit", "verify", *options),
-            env=environment,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        text, _ = await process.communicate()
-        return process.returncode or 0, text.decode().strip()
+        code, text, _ = await run(forking, "storage", "audit", "verify", *options, environ=own)
+        return code, text.strip()
 
     assert await told() == (0, "valid: 5 rows up to 5")
     await owner.execute("UPDATE audit_ledger SET action = 'x.y' WHERE sequence = 4")

@@ -3,12 +3,15 @@
 import asyncio
 import json
 import signal
-import sys
+from functools import partial
 from typing import Any
+
+import pytest
 
 from ops.child import tell
 from storage.tasks import TASKS
-from tests.ops.stacks import ROOT
+from tests.commands import Run, run
+from tests.nursery import Forking
 from tests.workers.processes import Start, eventually
 
 NAME = "maintenance.cleanup"
@@ -27,15 +30,10 @@ FROM clock_slots
 """
 
 
-async def command(environ: dict[str, str], *arguments: str) -> tuple[int, str, str]:
-    """Run a command of the clock; return its exit code and what it said."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "workers.clock", *arguments,
-        env={"PYTHONPATH": f"{ROOT}:{':'.join(sys.path)}"} | environ,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    said, warned = await asyncio.wait_for(process.communicate(), 60)
-    return process.returncode or 0, said.decode(), warned.decode()
+@pytest.fixture
+def command(forking: Forking, environ: dict[str, str]) -> Run:
+    """Run a command of the clock."""
+    return partial(run, forking, "workers.clock", environ=environ)
 
 
 async def every_task_is_promised_once(owner: Any) -> None:
@@ -69,15 +67,15 @@ async def test_three_clocks_promise_each_slot_once_through_a_kill_and_a_freeze(
 
 
 async def test_a_task_run_by_command_is_waited_for_and_noted(
-    start: Start, environ: dict[str, str], clean: None, owner: Any
+    start: Start, command: Run, clean: None, owner: Any
 ) -> None:
-    code, said, _ = await command(environ, "run", NAME, "--no-wait")
+    code, said, _ = await command("run", NAME, "--no-wait")
     assert code == 0
     assert "promised" in said
     await start("workers.relay", ready="relaying")
     await start("workers", "--queues", "maintenance", ready="working")
 
-    code, said, warned = await command(environ, "run", NAME)
+    code, said, warned = await command("run", NAME)
 
     assert (code, warned) == (0, "")
     assert f"{NAME}: done in" in said
@@ -91,9 +89,9 @@ async def test_a_task_run_by_command_is_waited_for_and_noted(
 
 
 async def test_a_job_that_was_given_up_is_told_with_its_reason_and_exit_code_1(
-    environ: dict[str, str], clean: None, owner: Any
+    command: Run, clean: None, owner: Any
 ) -> None:
-    running = asyncio.create_task(command(environ, "run", NAME))
+    running = asyncio.create_task(command("run", NAME))
 
     async def promised() -> bool:
         return bool(await owner.fetchval(_PROMISED))
@@ -108,9 +106,9 @@ async def test_a_job_that_was_given_up_is_told_with_its_reason_and_exit_code_1(
 
 
 async def test_an_unknown_task_is_refused_naming_the_known_ones(
-    environ: dict[str, str], clean: None, owner: Any
+    command: Run, clean: None, owner: Any
 ) -> None:
-    code, _, warned = await command(environ, "run", "nonsense")
+    code, _, warned = await command("run", "nonsense")
 
     assert code == 1
     assert all(task.name in warned for task in TASKS)
@@ -119,10 +117,10 @@ async def test_an_unknown_task_is_refused_naming_the_known_ones(
 
 
 async def test_the_list_shows_every_task_for_people_and_for_programs(
-    environ: dict[str, str], clean: None
+    command: Run, clean: None
 ) -> None:
-    code, table, _ = await command(environ, "list")
-    as_json = json.loads((await command(environ, "list", "--json"))[1])
+    code, table, _ = await command("list")
+    as_json = json.loads((await command("list", "--json"))[1])
 
     assert code == 0
     assert [line.split()[0] for line in table.splitlines()[1:]] == [task.name for task in TASKS]
