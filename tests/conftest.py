@@ -1,6 +1,7 @@
 """What tests share: one embedded stack, one migrated database, one live server for the session."""
 
 import gc
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from storage.database import Database
 from storage.migrate import Migrator
 from storage.redis import Redis
 from tests.factories import CHEAP, OPS_TOKEN, SECRET_KEYS, free_socket
+from tests.furniture import furnished, furniture_in
 from tests.nursery import Forking, running_nursery
 from tests.ops.stacks import FAST, open_room
 from workers.letters import Letters
@@ -67,10 +69,17 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(scope="session")
-def home() -> Iterator[Path]:
+def furniture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give what `furnished` copies; all processes of a run share it."""
+    folder = tmp_path_factory.getbasetemp()
+    return furniture_in(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder)
+
+
+@pytest.fixture(scope="session")
+def home(furniture: Path) -> Iterator[Path]:
     """Give the whole session one folder of state."""
     with open_room() as folder:
-        yield folder / "home"
+        yield furnished(folder / "home", furniture)
 
 
 @pytest.fixture(scope="session")

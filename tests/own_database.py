@@ -12,8 +12,8 @@ import asyncpg
 from ops.metrics import Metrics
 from ops.settings import Settings
 from storage.database import Database
-from storage.migrate import Migrator
 from tests.conftest import _DELETE_ALL, MakeSettings
+from tests.furniture import TEMPLATE
 
 _NAMES = ("database_url", "worker_database_url", "migration_database_url")
 
@@ -72,18 +72,15 @@ class OwnDatabase:
 async def own_database(
     home: Path, make_settings: MakeSettings, name: str
 ) -> AsyncIterator[OwnDatabase]:
-    """Make and migrate a database; drop it in the end."""
+    """Make a migrated database; drop it in the end."""
     settings = make_settings()
     password = json.loads((home / "passwords.json").read_text())["postgres"]
     superuser = await asyncpg.connect(
         settings.migration_database_url, user="postgres", password=password, database="postgres"
     )
     await superuser.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-    await superuser.execute(f"CREATE DATABASE {name} OWNER ostiary_owner")
+    await superuser.execute(f"CREATE DATABASE {name} OWNER ostiary_owner TEMPLATE {TEMPLATE}")
     urls = {item: _elsewhere(settings, item, name) for item in _NAMES}
-    async with Migrator.connect(make_settings(**urls)) as migrator:
-        await migrator.up()
-        await migrator.grant(make_settings(**urls))
     owner = await asyncpg.connect(urls["migration_database_url"])
     made = OwnDatabase(name, urls, owner, superuser)
     yield made

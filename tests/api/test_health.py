@@ -9,11 +9,10 @@ import aiohttp
 
 from api.app import make_app
 from api.parts import Parts
-from ops.settings import load
 from ops.stack import Stack
-from storage.migrate import Migrator
 from tests.conftest import MakeSettings, Serve
 from tests.factories import OPS_TOKEN, PASSWORD, new_user, register
+from tests.furniture import furnished
 from tests.ops.stacks import FAST, open_room
 
 
@@ -55,14 +54,12 @@ async def test_without_redis_people_are_served_and_ready_says_what_is_wrong(
 
 
 async def test_without_postgresql_the_answer_is_503_within_two_seconds_and_later_200(
-    serve: Serve, tmp_path: Path
+    serve: Serve, furniture: Path
 ) -> None:
     with open_room() as folder:
-        stack = Stack(folder / "home", redis=False, settings=FAST)
+        stack = Stack(furnished(folder / "home", furniture), redis=False, settings=FAST)
         url = str(stack.start().migration_database_url)
         try:
-            async with Migrator.connect(load({"DATABASE_URL": url}, strict=False)) as migrator:
-                await migrator.up()
             api = await serve(database_url=url)
             await register(api, email="ada@example.com")
             stack.stop()

@@ -15,10 +15,10 @@ from ops.metrics import Metrics
 from ops.settings import Settings, load
 from ops.stack import Addresses, Stack
 from storage.database import Database
-from storage.migrate import Migrator
 from storage.redis import Redis
 from tests.chaos.pair import Pair
 from tests.factories import free_port, register
+from tests.furniture import furnished
 from tests.mailroom import Mailroom
 from tests.nursery import Forking
 from tests.ops.stacks import FAST, open_room
@@ -125,10 +125,10 @@ async def house(
 
 
 @pytest.fixture(scope="module")
-def own_stack() -> Iterator[tuple[Stack, Addresses, Path]]:
-    """Run servers of our own, to be frozen and restarted."""
+def own_stack(furniture: Path) -> Iterator[tuple[Stack, Addresses, Path]]:
+    """Run servers of our own over a migrated database, to be frozen and restarted."""
     with open_room() as folder:
-        stack = Stack(folder / "home", settings=FAST)
+        stack = Stack(furnished(folder / "home", furniture), settings=FAST)
         addresses = stack.start()
         try:
             yield stack, addresses, folder
@@ -150,7 +150,6 @@ async def own_house(
         "RATE_LIMIT_ANONYMOUS": "off",
         "PORT": str(free_port()),
     }
-    await _migrated(load(environment, directory=folder))
     async with listening(Sink()) as sink, _client(environment["PORT"]) as client:
         with starting(environment, forking) as start:
             await start("api", ready="answering")
@@ -173,7 +172,6 @@ async def two_processes(
         "PUBLIC_URL": "http://localhost:3000",  # one issuer of tokens, whatever the port
     }
     settings = load(environment, directory=folder)
-    await _migrated(settings)
     ports = [str(free_port()), str(free_port())]
     async with AsyncExitStack() as opened:
         start = opened.enter_context(starting(environment, forking))
@@ -213,12 +211,6 @@ def _environment(environ: dict[str, str], at: Addresses, folder: Path) -> dict[s
         "REDIS_URL": str(at.redis_url),
         "WEB_PROCESSES": "1",
     }
-
-
-async def _migrated(settings: Settings) -> None:
-    async with Migrator.connect(settings) as migrator:
-        await migrator.up()
-        await migrator.grant(settings)
 
 
 @asynccontextmanager

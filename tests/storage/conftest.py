@@ -15,6 +15,7 @@ from ops.stack import Addresses, Stack
 from storage.redis import Redis
 from tests.commands import run
 from tests.factories import SECRET_KEYS
+from tests.furniture import furnished
 from tests.nursery import Forking
 from tests.ops.stacks import FAST, open_room
 
@@ -22,10 +23,10 @@ Command = Callable[..., Awaitable[tuple[int, str]]]
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Addresses]:
+def server(furniture: Path) -> Iterator[Addresses]:
     """Run a PostgreSQL of these tests' own, whose schema comes and goes."""
     with open_room() as folder:
-        stack = Stack(folder / "home", redis=False, settings=FAST)
+        stack = Stack(furnished(folder / "home", furniture), redis=False, settings=FAST)
         yield stack.start()
         stack.stop()
 

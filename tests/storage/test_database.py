@@ -19,10 +19,10 @@ from storage.actor import Actor, ActorKind
 from storage.database import Database, DatabaseAway
 from storage.idempotency import ClaimLost, InFlight, KeyReused
 from storage.jobs import SendWelcome
-from storage.migrate import Migrator
 from storage.outbox import OutsideTransaction
 from tests.conftest import MakeSettings
 from tests.factories import SECRET_KEYS
+from tests.furniture import furnished
 from tests.ops.stacks import FAST, open_room
 
 JOB = SendWelcome(uuid4())
@@ -151,14 +151,12 @@ async def test_a_flip_to_read_only_drops_the_connections(database: Database, own
     await promise(database)
 
 
-async def test_a_restart_of_the_server_is_survived_with_nothing_but_away() -> None:
+async def test_a_restart_of_the_server_is_survived_with_nothing_but_away(furniture: Path) -> None:
     with open_room() as folder:
-        stack = Stack(folder / "home", redis=False, settings=FAST)
+        stack = Stack(furnished(folder / "home", furniture), redis=False, settings=FAST)
         at = stack.start()
         environ = {"DATABASE_URL": str(at.migration_database_url), "SECRET_KEYS": SECRET_KEYS}
         settings = load(environ, directory=folder)
-        async with Migrator.connect(settings) as migrator:
-            await migrator.up()
         database = await Database.open(
             settings.database_url, keys=settings.keyring, metrics=Metrics(), name="t", pool_size=4
         )
