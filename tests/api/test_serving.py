@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,38 +13,32 @@ import aiohttp
 import psutil
 import pytest
 
-from ops.child import Spawn, spawn
+from ops.child import Child, Spawn, spawn, tell
+from tests.commands import run
 from tests.factories import free_port, free_socket, new_user
+from tests.nursery import Forking
 from tests.ops.stacks import ROOT
+from tests.workers.processes import starting
 
-Web = Callable[..., Awaitable[tuple[subprocess.Popen[bytes], str]]]
+# Settings in lower case: the process, and its address.
+Web = Callable[..., Awaitable[tuple[Child, str]]]
 
 
 @pytest.fixture
-async def web(environ: dict[str, str], clean: None) -> AsyncIterator[Web]:
+async def web(environ: dict[str, str], clean: None, forking: Forking) -> AsyncIterator[Web]:
     """Run `python -m api` as its own process; give it and its address."""
-    started: list[subprocess.Popen[bytes]] = []
+    with starting(environ, forking) as start:
 
-    async def run(**changes: str) -> tuple[subprocess.Popen[bytes], str]:
-        port = free_port()
-        settings = environ | {
-            "PORT": str(port),
-            "WEB_PROCESSES": "2",
-            "RATE_LIMIT_ANONYMOUS": "off",
-        }
-        environment = os.environ | settings | {key.upper(): text for key, text in changes.items()}
-        how = Spawn(death_signal=signal.SIGKILL, environment=environment, folder=ROOT)
-        process = spawn([sys.executable, "-m", "api"], how)
-        started.append(process)
-        url = f"http://127.0.0.1:{port}"
-        await until_answering(url)
-        return process, url
+        async def run(**changes: str) -> tuple[Child, str]:
+            port = free_port()
+            settings = {"PORT": str(port), "WEB_PROCESSES": "2", "RATE_LIMIT_ANONYMOUS": "off"}
+            settings |= {key.upper(): text for key, text in changes.items()}
+            started = await start("api", ready="", **settings)
+            url = f"http://127.0.0.1:{port}"
+            await until_answering(url)
+            return started.process, url
 
-    yield run
-    for process in started:
-        if process.poll() is None:
-            process.terminate()
-            await asyncio.to_thread(process.wait, 20)
+        yield run
 
 
 async def until_answering(url: str) -> None:
@@ -58,7 +51,7 @@ async def until_answering(url: str) -> None:
             await asyncio.sleep(0.05)
 
 
-def children(process: subprocess.Popen[bytes]) -> set[int]:
+def children(process: Child) -> set[int]:
     return {child.pid for child in psutil.Process(process.pid).children()}
 
 
@@ -102,8 +95,8 @@ async def test_two_processes_share_one_socket_and_end_together(web: Web) -> None
     await until(lambda: len(children(process)) == 2)
     pids = children(process)
 
-    process.terminate()
-    code = await asyncio.to_thread(process.wait, 10)
+    tell(process, signal.SIGTERM)
+    code = await asyncio.to_thread(process.wait, 60)
 
     assert code == 0
     assert not any(psutil.pid_exists(pid) for pid in pids)
@@ -126,10 +119,10 @@ async def test_children_end_with_a_killed_master(web: Web) -> None:
     await until(lambda: len(children(process)) == 2)
     pids = children(process)
 
-    process.kill()
-    await asyncio.to_thread(process.wait)
+    # Nobody asks how it ended: whoever did would end its children too.
+    tell(process, signal.SIGKILL)
 
-    await until(lambda: all(is_over(pid) for pid in pids), 15)
+    await until(lambda: all(is_over(pid) for pid in {process.pid, *pids}))
 
 
 async def test_a_child_whose_master_died_while_it_started_still_stops(
@@ -150,9 +143,9 @@ async def test_a_child_whose_master_died_while_it_started_still_stops(
     os.close(reader)
     await until_answering(f"http://127.0.0.1:{sock.getsockname()[1]}")
 
-    process.terminate()
+    tell(process, signal.SIGTERM)
 
-    assert await asyncio.to_thread(process.wait, 20) == 0
+    assert await asyncio.to_thread(process.wait, 60) == 0
     sock.close()
 
 
@@ -166,7 +159,7 @@ async def test_sighup_replaces_every_child_by_new_code_without_one_failed_reques
     stop = asyncio.Event()
     asking = [asyncio.create_task(keep_asking(url, stop)) for _ in range(4)]
 
-    process.send_signal(signal.SIGHUP)
+    tell(process, signal.SIGHUP)
     await until(lambda: len(children(process)) == 2 and not before & children(process), 60)
     stop.set()
     found = await asyncio.gather(*asking)
@@ -189,7 +182,7 @@ async def test_a_request_in_flight_is_finished_after_sigterm(web: Web) -> None:
     await writer.drain()
     await asyncio.sleep(0.3)
 
-    process.terminate()
+    tell(process, signal.SIGTERM)
     await asyncio.sleep(0.5)
     writer.write(body[10:])
     await writer.drain()
@@ -198,13 +191,13 @@ async def test_a_request_in_flight_is_finished_after_sigterm(web: Web) -> None:
 
     assert told.startswith(b"HTTP/1.1 201")
     assert b"Connection: close" in told
-    assert await asyncio.to_thread(process.wait, 10) == 0
+    assert await asyncio.to_thread(process.wait, 60) == 0
 
 
 async def test_a_draining_process_says_it_is_not_ready_and_still_answers(web: Web) -> None:
     process, url = await web(web_processes="1", drain_seconds="3s")
     async with aiohttp.ClientSession(url) as client:
-        process.terminate()
+        tell(process, signal.SIGTERM)
         await asyncio.sleep(0.5)
 
         async with client.get("/health/ready") as answer:
@@ -213,43 +206,34 @@ async def test_a_draining_process_says_it_is_not_ready_and_still_answers(web: We
         async with client.get("/health") as answer:
             assert answer.status == 200
 
-    assert await asyncio.to_thread(process.wait, 15) == 0
-
-
-def run_api(environ: dict[str, str], **changes: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | environ | {key.upper(): text for key, text in changes.items()}
-    return subprocess.run(
-        [sys.executable, "-m", "api"],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    assert await asyncio.to_thread(process.wait, 60) == 0
 
 
 async def test_a_taken_port_is_one_line_with_the_pid_and_the_cure(
-    web: Web, environ: dict[str, str]
+    web: Web, environ: dict[str, str], forking: Forking
 ) -> None:
     process, url = await web()
     port = url.rpartition(":")[2]
 
-    found = await asyncio.to_thread(run_api, environ, port=port)
+    code, _, told = await run(forking, "api", environ=environ | {"PORT": port})
 
-    assert found.returncode == 1
-    assert found.stderr.startswith(f"PORT {port} is taken by pid ")
-    assert "set PORT or stop it" in found.stderr
+    assert code == 1
+    assert told.startswith(f"PORT {port} is taken by pid ")
+    assert "set PORT or stop it" in told
     assert process.poll() is None
 
 
-def test_wrong_settings_end_with_every_mistake_and_78(environ: dict[str, str]) -> None:
-    found = run_api(environ, port="x", access_token_ttl="soon")
+async def test_wrong_settings_end_with_every_mistake_and_78(
+    environ: dict[str, str], forking: Forking
+) -> None:
+    wrong = {"PORT": "x", "ACCESS_TOKEN_TTL": "soon"}
 
-    assert found.returncode == 78
-    assert "PORT" in found.stderr
-    assert "ACCESS_TOKEN_TTL" in found.stderr
-    assert "Traceback" not in found.stderr
+    code, _, told = await run(forking, "api", environ=environ | wrong)
+
+    assert code == 78
+    assert "PORT" in told
+    assert "ACCESS_TOKEN_TTL" in told
+    assert "Traceback" not in told
 
 
 async def test_two_hundred_sign_ins_at_once_leave_room_for_everybody_else(web: Web) -> None:

@@ -19,6 +19,7 @@ from tests.chaos.conftest import House
 from tests.chaos.disks import filled, small_disk, small_home
 from tests.conftest import Serve
 from tests.factories import new_user, register
+from tests.nursery import Forking
 from tests.ops.stacks import open_room
 from tests.ops.test_up import Up
 from tests.workers.processes import eventually
@@ -93,11 +94,13 @@ async def hasten(url: str) -> None:
 
 
 @small_disk
-async def test_a_full_disk_costs_nothing_that_was_acknowledged_and_needs_no_hands() -> None:
+async def test_a_full_disk_costs_nothing_that_was_acknowledged_and_needs_no_hands(
+    forking: Forking,
+) -> None:
     async with AsyncExitStack() as opened:
         folder = opened.enter_context(open_room())
         home = opened.enter_context(small_home(folder / "disk", 450))
-        run = Up(home, rate_limit_anonymous="off", log_format="json")
+        run = Up(home, forking, rate_limit_anonymous="off", log_format="json")
         try:
             await asyncio.to_thread(run.await_card)
             session = await opened.enter_async_context(

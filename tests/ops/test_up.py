@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
 import urllib.request
@@ -15,9 +14,12 @@ from typing import Any
 import psutil
 import pytest
 
-from ops.child import Spawn, spawn
+from ops.child import Child, Spawn, spawn, tell
 from ops.settings.read import STACK_FILE
+from tests import commands
 from tests.factories import free_port, free_socket, new_user
+from tests.furniture import furnished
+from tests.nursery import Forking
 from tests.ops.stacks import ROOT, open_room, wait_until
 
 _CLEAN = ("DATABASE_URL", "REDIS_URL", "SECRET_KEYS", "OPS_TOKEN", "PORT", "OSTIARY_HOME")
@@ -41,9 +43,9 @@ def ready(port: int) -> bool:
 
 
 class Up:
-    """One run of `python -m ops up` in a home of its own."""
+    """One run of `python -m ops up` in a home of its own; forked, or an interpreter of its own."""
 
-    def __init__(self, home: Path, **changes: str) -> None:
+    def __init__(self, home: Path, forking: Forking | None = None, **changes: str) -> None:
         self.home = home
         self.port = free_port()
         self.output = home.parent / f"output-{time.monotonic_ns()}"
@@ -52,9 +54,16 @@ class Up:
         environment |= {name.upper(): text for name, text in changes.items()}
         with self.output.open("wb") as file:
             how = Spawn(
-                death_signal=signal.SIGTERM, environment=environment, folder=ROOT, output=file
+                death_signal=signal.SIGTERM,
+                environment=environment,
+                folder=ROOT,
+                output=file.fileno(),
             )
-            self.process = spawn([sys.executable, "-m", "ops", "up"], how)
+            self.process: Child = (
+                forking.start("ops", ["up"], how)
+                if forking
+                else spawn([sys.executable, "-m", "ops", "up"], how)
+            )
 
     @property
     def text(self) -> str:
@@ -78,13 +87,28 @@ class Up:
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> int:
         """Stop it and return the exit code."""
-        self.process.send_signal(how)
-        return self.process.wait(15)
+        tell(self.process, how)
+        return self.process.wait(60)
 
 
 @pytest.fixture
-def up() -> Iterator[Callable[..., Up]]:
-    """Run the whole service, as often as a test likes, in one home."""
+def up(furniture: Path, forking: Forking) -> Iterator[Callable[..., Up]]:
+    """Run the whole service, as often as a test likes, in one home that has a database."""
+    runs: list[Up] = []
+    with open_room() as folder:
+        home = furnished(folder / "home", furniture)
+
+        def run(**changes: str) -> Up:
+            runs.append(Up(home, forking, **changes))
+            return runs[-1]
+
+        yield run
+        _stop(runs)
+
+
+@pytest.fixture
+def nowhere() -> Iterator[Callable[..., Up]]:
+    """Run the whole service as a newcomer does: where nothing is."""
     runs: list[Up] = []
     with open_room() as folder:
 
@@ -93,16 +117,20 @@ def up() -> Iterator[Callable[..., Up]]:
             return runs[-1]
 
         yield run
-        for one in runs:
-            if one.process.poll() is None:
-                one.stop(signal.SIGTERM)
+        _stop(runs)
+
+
+def _stop(runs: list[Up]) -> None:
+    for one in runs:
+        if one.process.poll() is None:
+            one.stop(signal.SIGTERM)
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Up]:
+def running(furniture: Path, forking: Forking) -> Iterator[Up]:
     """Run the whole service for tests that only look at it."""
     with open_room() as folder:
-        run = Up(folder / "home")
+        run = Up(furnished(folder / "home", furniture), forking)
         run.await_card()
         yield run
         run.stop()
@@ -121,9 +149,9 @@ def _lives(process: psutil.Process) -> bool:
 
 
 def test_from_nothing_to_a_letter_and_back_to_nothing_and_what_was_kept_is_found(
-    up: Callable[..., Up],
+    nowhere: Callable[..., Up],
 ) -> None:
-    run = up()
+    run = nowhere()
 
     card = run.await_card()
     told = run.ask("/api/v1/auth/register", new_user(email="kept@example.com"))
@@ -135,21 +163,20 @@ def test_from_nothing_to_a_letter_and_back_to_nothing_and_what_was_kept_is_found
     with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310
         assert b"<form" in answer.read()
     processes = run.tree()
-    started = time.monotonic()
     code = run.stop()
 
     assert told["success"] is True
     assert f"http://localhost:{run.port}/api/docs" in card
     assert "curl -X POST" in card
     assert code == 0
-    assert time.monotonic() - started < 10
+    assert "did not end in time" not in run.text
     assert len(processes) > 8
     wait_until(lambda: gone(processes))
     assert "kept@example.com" not in run.text.replace(card, "")
     assert (run.home.stat().st_mode & 0o777) == 0o700
     assert ((run.home / "keys.env").stat().st_mode & 0o777) == 0o600
 
-    second = up(admin_email="root@example.com", admin_password="Correct-Horse-9")
+    second = nowhere(admin_email="root@example.com", admin_password="Correct-Horse-9")
     card = second.await_card()
 
     assert "PostgreSQL 18 data from" in card
@@ -173,7 +200,7 @@ def test_killed_processes_come_back_and_a_killed_supervisor_takes_them_along(
     wait_until(lambda: bool(list((first.home / "mail").glob("*.eml"))), 30)
     processes = first.tree()
 
-    first.process.kill()
+    tell(first.process, signal.SIGKILL)
     first.process.wait()
     wait_until(lambda: gone(processes), 20)
     second = up()
@@ -216,8 +243,8 @@ def test_a_home_that_cannot_be_written_is_told(up: Callable[..., Up], tmp_path: 
     assert "Traceback" not in run.text
 
 
-def test_a_second_start_on_the_same_home_names_the_first(running: Up) -> None:
-    second = Up(running.home)
+def test_a_second_start_on_the_same_home_names_the_first(running: Up, forking: Forking) -> None:
+    second = Up(running.home, forking)
 
     assert second.process.wait(30) == 1
     assert str(running.process.pid) in second.text
@@ -234,21 +261,17 @@ def test_databases_of_one_s_own_need_keys_and_are_waited_for(up: Callable[..., U
     assert "SECRET_KEYS: required" in without_keys.text
 
 
-def test_doctor_of_a_running_service_finds_nothing_wrong(running: Up) -> None:
+async def test_doctor_of_a_running_service_finds_nothing_wrong(
+    running: Up, forking: Forking
+) -> None:
     environment = {name: text for name, text in os.environ.items() if name not in _CLEAN}
 
-    found = subprocess.run(
-        [sys.executable, "-m", "ops", "doctor", "--json"],
-        cwd=ROOT,
-        env=environment | {"OSTIARY_HOME": str(running.home), "PORT": str(running.port)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    environment |= {"OSTIARY_HOME": str(running.home), "PORT": str(running.port)}
 
-    findings = json.loads(found.stdout)
-    assert found.returncode == 0, findings
+    code, said, _ = await commands.run(forking, "ops", "doctor", "--json", environ=environment)
+
+    findings = json.loads(said)
+    assert code == 0, findings
     assert {item["name"] for item in findings} >= {
         "settings", "disk", "postgresql", "redis", "migrations", "keys", "roles", "letters",
     }  # fmt: skip

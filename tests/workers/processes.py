@@ -18,6 +18,10 @@ from ops.child import Child, Spawn, ended, kill_group, spawn, tell
 from tests.nursery import Forking
 from tests.ops.stacks import ROOT
 
+# Patience for a busy machine: nothing is found slow by it, only what never comes.
+_STARTS = 60.0
+_ENDS = 60.0
+_COMES = 30.0
 _KEPT = ("PATH", "HOME", "LANG", "COVERAGE_PROCESS_START", "COVERAGE_FILE")
 
 
@@ -43,7 +47,7 @@ class Running:
             return ended(self.process)
         return self.process.poll() is not None
 
-    async def says(self, event: str, seconds: float = 20.0) -> None:
+    async def says(self, event: str, seconds: float = _STARTS) -> None:
         """Wait until it has logged the event."""
 
         async def said() -> bool:
@@ -61,7 +65,7 @@ class Running:
         """SIGTERM it; return its exit code."""
         tell(self.process, signal.SIGTERM)
         try:
-            return self.process.wait(timeout=12)
+            return self.process.wait(timeout=_ENDS)
         except subprocess.TimeoutExpired:
             self.kill()
             raise
@@ -111,7 +115,7 @@ def starting(environ: dict[str, str], forking: Forking | None = None) -> Iterato
                 process.stop()
 
 
-async def eventually(is_so: Callable[[], Awaitable[Any]], seconds: float = 10.0) -> float:
+async def eventually(is_so: Callable[[], Awaitable[Any]], seconds: float = _COMES) -> float:
     """Wait until something is so, fail when it does not become so; return how long it took."""
     begun = time.monotonic()
     while not await is_so():
