@@ -18,7 +18,7 @@ from api.content.handlers import routes as content_routes
 from api.cors import Cors
 from api.denials import Denials
 from api.deprecations import DEPRECATIONS, Deprecations
-from api.docs.handlers import OPENAPI, encoded
+from api.docs.handlers import OPENAPI, made_once
 from api.docs.handlers import pages as docs_pages
 from api.emails.handlers import routes as email_routes
 from api.emails.pages import pages as email_pages
@@ -124,7 +124,7 @@ async def make_app(
     app[SIGNING_RING] = ring
     app[PAGES] = Pages(product=settings.product_name)
     endpoints = [endpoint for routes in every for endpoint in routes.endpoints]
-    app[OPENAPI] = encoded(document(endpoints, deprecations))
+    app[OPENAPI] = made_once(lambda: document(endpoints, deprecations))
     app[ACCESS_RULES] = AccessRules(
         step_up=timedelta(seconds=settings.step_up_ttl),
         verified_needed=settings.require_verified_email is not VerifiedEmail.OFF,

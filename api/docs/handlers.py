@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from api.docs.errors import rows
 from api.pages.render import PAGES
 from api.routing import Routes
 
-OPENAPI = web.AppKey("openapi", Asset)
+OPENAPI = web.AppKey[Callable[[], Asset]]("openapi")
 
 pages = Routes("/api/docs", tag="Pages")
 
@@ -45,7 +46,8 @@ async def show_docs(request: web.Request) -> web.Response:
 @pages.add("GET", "/openapi.json", access=Public(), documented=False, limited=False)
 async def get_openapi(request: web.Request) -> web.Response:
     """Return the OpenAPI document."""
-    return request.app[OPENAPI].answer(request, cache_control="no-cache")
+    asset = await asyncio.to_thread(request.app[OPENAPI])
+    return asset.answer(request, cache_control="no-cache")
 
 
 @pages.add("GET", "/errors", access=Public(), documented=False, limited=False)
@@ -64,9 +66,17 @@ async def get_static(request: web.Request) -> web.Response:
     return asset.answer(request, cache_control="public, max-age=86400")
 
 
-def encoded(document: dict[str, Any]) -> Asset:
-    """Return the document as it is served."""
-    return Asset.of(orjson.dumps(document), "application/json")
+def made_once(document: Callable[[], dict[str, Any]]) -> Callable[[], Asset]:
+    """Return what gives the document as it is served, and makes it when it is asked for first.
+
+    A process would take five times as long to be ready if it made it at its start.
+    """
+
+    @cache
+    def made() -> Asset:
+        return Asset.of(orjson.dumps(document()), "application/json")
+
+    return made
 
 
 def _file(name: str) -> Asset:

@@ -97,8 +97,12 @@ async def hasten(url: str) -> None:
 async def test_a_full_disk_costs_nothing_that_was_acknowledged_and_needs_no_hands(
     forking: Forking,
 ) -> None:
+    with open_room() as folder:
+        await _live_through_a_full_disk(folder, forking)
+
+
+async def _live_through_a_full_disk(folder: Path, forking: Forking) -> None:
     async with AsyncExitStack() as opened:
-        folder = opened.enter_context(open_room())
         home = opened.enter_context(small_home(folder / "disk", 450))
         run = Up(home, forking, rate_limit_anonymous="off", log_format="json")
         try:
