@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import asyncpg
+import hypothesis
 import pytest
 
 from api.app import make_app
@@ -59,6 +60,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_configure() -> None:
     """Look for no garbage while thousands of tests are collected: they all stay."""
     gc.disable()
+    # A machine that is busy makes no example wrong.
+    calm = hypothesis.HealthCheck.too_slow
+    hypothesis.settings.register_profile("calm", deadline=None, suppress_health_check=[calm])
+    hypothesis.settings.load_profile("calm")
 
 
 def pytest_collection_finish() -> None:

@@ -97,12 +97,12 @@ def test_a_trusted_peer_on_a_mapped_address_is_still_trusted() -> None:
 
 def test_ten_thousand_hops_cost_no_more_than_a_few() -> None:
     line = "6.6.6.6, " + ", ".join(["10.0.0.3"] * 10_000)
-    started = time.thread_time()
+    started = time.process_time()
 
     addresses = {seen(PROXY, line) for _ in range(20)}
 
     assert addresses == {"10.0.0.3"}
-    assert time.thread_time() - started < 0.2
+    assert time.process_time() - started < 1
 
 
 def test_more_hops_than_anybody_has_are_not_followed() -> None:
@@ -132,5 +132,6 @@ async def test_through_http_every_header_line_counts_and_no_other_header(
     async with api.post("/api/v1/auth/login", json=body, headers=headers) as answer:
         assert answer.status == HTTPStatus.UNAUTHORIZED
 
-    noted = await owner.fetch("SELECT address FROM audit_inbox WHERE actor_kind = 'anonymous'")
-    assert [row["address"] for row in noted] == ["203.0.113.7"]
+    # The first server of a run notes that it made a key, at no address.
+    addresses = await owner.fetch("SELECT address FROM audit_inbox WHERE actor_kind <> 'system'")
+    assert [row["address"] for row in addresses] == ["203.0.113.7"]

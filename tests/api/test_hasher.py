@@ -7,7 +7,7 @@ from typing import Any
 import bcrypt
 import pytest
 from argon2.low_level import Type
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from api.parts import Parts
@@ -143,7 +143,6 @@ def broken_hashes(draw: st.DrawFn) -> str:
 _REAL = foreign(PASSWORD) | {"own": argon2_hash(PASSWORD, Type.ID)}
 
 
-@settings(deadline=None)
 @given(st.one_of(st.text(), broken_hashes()))
 def test_whatever_is_read_as_a_hash_can_be_verified_and_the_rest_is_refused(stored: str) -> None:
     try:

@@ -7,7 +7,7 @@ import unicodedata
 
 import aiohttp
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from api.passwords.blocklist import common_passwords, is_common
@@ -157,7 +157,6 @@ def test_no_letter_of_any_script_is_a_special_character() -> None:
     assert found == ["Password must contain at least one special character"]
 
 
-@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_a_password_is_the_same_from_every_keyboard(password: str) -> None:
     for profile in SecurityProfile:

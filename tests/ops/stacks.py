@@ -101,8 +101,8 @@ def command_lines(pids: Iterable[int]) -> bytes:
     return listing.stdout
 
 
-def wait_until(is_so: Callable[[], bool], seconds: float = 8.0) -> None:
-    """Wait for something to become so, and fail when it does not."""
+def wait_until(is_so: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Wait for something to become so, and fail when it does not; a busy machine takes its time."""
     deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline, "waited too long"

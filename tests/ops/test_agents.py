@@ -44,11 +44,11 @@ def test_a_device_is_named_by_program_and_system(agent: str, name: str) -> None:
 )
 def test_hostile_agents_are_named_quickly_and_shortly(agent: str) -> None:
     name_of("curl/8.4.0")  # the patterns are read once
-    started = time.thread_time()
+    started = time.process_time()
 
     name = name_of(agent)
 
-    assert time.thread_time() - started < 0.1
+    assert time.process_time() - started < 1
     assert 0 < len(name) <= 60
     assert name.isprintable()
     assert not set(name) & {*map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}

@@ -30,7 +30,7 @@ def honcho(
     yield process, port, tmp_path
     if process.poll() is None:
         process.terminate()
-        process.wait(15)
+        process.wait(60)
 
 
 def test_the_procfile_runs_under_honcho_until_it_is_stopped(
@@ -40,12 +40,12 @@ def test_the_procfile_runs_under_honcho_until_it_is_stopped(
 
     wait_until(lambda: ready(port), 40)
     told = post(port, "/api/v1/auth/register", new_user())
-    wait_until(lambda: bool(list((home / "mail").glob("*.eml"))), 20)
+    wait_until(lambda: bool(list((home / "mail").glob("*.eml"))))
     processes = psutil.Process(process.pid).children(recursive=True)
     commands = [" ".join(one.cmdline()) for one in processes]
     process.terminate()
-    process.wait(15)
+    process.wait(60)
 
     assert told["success"] is True
     assert sum("--queues emails" in command and "sh -c" not in command for command in commands) == 2
-    wait_until(lambda: gone(processes), 15)
+    wait_until(lambda: gone(processes))

@@ -196,12 +196,12 @@ def test_tracebacks_show_where_even_when_the_source_names_secrets(log: Log) -> N
 
 
 def test_long_hostile_texts_cost_no_second(log: Log) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
 
     for part in ("ey", "ey-", "token", "://a:", "a@b", "a.", "x@a-", "token='", "o_", "$2a", "=:"):
         get_logger().info(part * (60_000 // len(part)))
 
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
 
 
 def test_standard_loggers_and_warnings_pass_through(log: Log) -> None:

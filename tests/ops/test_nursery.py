@@ -87,7 +87,7 @@ class Nest:
 
     def await_line(self, pattern: str) -> str:
         """Wait until the pattern is in the output, and return its first group."""
-        wait_until(lambda: bool(re.search(pattern, self.output.read_text())), 20)
+        wait_until(lambda: bool(re.search(pattern, self.output.read_text())))
         found = re.search(pattern, self.output.read_text())
         assert found is not None
         return found[1] if found.groups() else found[0]
@@ -105,7 +105,7 @@ def nest(tmp_path: Path) -> Iterator[Callable[..., Nest]]:
     yield run
     for one in nests:
         one.process.terminate()
-        one.process.wait(15)
+        one.process.wait(60)
 
 
 def words(pid: int) -> list[str]:
@@ -142,7 +142,7 @@ def test_a_forked_process_is_seen_by_its_command_and_comes_back_when_it_is_kille
     run.await_line("was killed by SIGKILL, starting again")
 
     assert seen == ["python", "-m", "trial", "live"]
-    wait_until(lambda: run.output.read_text().count("lives") == 2, 20)
+    wait_until(lambda: run.output.read_text().count("lives") == 2)
     assert run.process.poll() is None
 
 
@@ -166,7 +166,7 @@ def test_signals_reach_a_forked_process_and_a_killed_parent_takes_it_along(
 
     os.kill(first, signal.SIGTERM)
     run.await_line("was killed by SIGTERM")
-    wait_until(lambda: run.output.read_text().count("lives") == 2, 20)
+    wait_until(lambda: run.output.read_text().count("lives") == 2)
     second = int(run.output.read_text().rpartition("lives ")[2].split()[0])
     run.process.kill()
     run.process.wait()

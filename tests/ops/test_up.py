@@ -156,7 +156,7 @@ def test_from_nothing_to_a_letter_and_back_to_nothing_and_what_was_kept_is_found
     card = run.await_card()
     told = run.ask("/api/v1/auth/register", new_user(email="kept@example.com"))
     mail = run.home / "mail"
-    wait_until(lambda: mail.is_dir() and bool(list(mail.glob("*.eml"))), 15)
+    wait_until(lambda: mail.is_dir() and bool(list(mail.glob("*.eml"))))
     link = re.search(r"http://localhost:\d+/setup\?token=\S+", card)
     assert link is not None
     url = link[0].replace("localhost", "127.0.0.1")
@@ -195,14 +195,14 @@ def test_killed_processes_come_back_and_a_killed_supervisor_takes_them_along(
         victims = [one for one in first.tree() if name in " ".join(one.cmdline()[:3])]
         victims[0].kill()
         victims[0].wait(10)
-        wait_until(lambda: ready(first.port), 30)
+        wait_until(lambda: ready(first.port))
     first.ask("/api/v1/auth/register", new_user(email="kept@example.com"))
-    wait_until(lambda: bool(list((first.home / "mail").glob("*.eml"))), 30)
+    wait_until(lambda: bool(list((first.home / "mail").glob("*.eml"))))
     processes = first.tree()
 
     tell(first.process, signal.SIGKILL)
     first.process.wait()
-    wait_until(lambda: gone(processes), 20)
+    wait_until(lambda: gone(processes))
     second = up()
     second.await_card()
 

@@ -102,7 +102,6 @@ async def test_facts_that_have_no_one_form_are_refused_when_noted(
 
 @settings(
     max_examples=20,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.lists(_FACTS, min_size=5, max_size=15))

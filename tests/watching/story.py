@@ -82,7 +82,7 @@ async def lived(accidents: Accidents) -> Story:
         processes = house.tree()
         story.code = house.stop()
         story.last_words = house.text[-2_000:]
-        wait_until(lambda: all(is_gone(process.pid) for process in processes), 5)
+        wait_until(lambda: all(is_gone(process.pid) for process in processes))
     return story
 
 
