@@ -1,8 +1,5 @@
 """How processes start when something is wrong: one line with the cure, no traceback."""
 
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -10,28 +7,22 @@ import pytest
 
 from ops.errors import Unavailable
 from ops.start import until_reachable
-from tests.ops.stacks import ROOT
+from tests.commands import run
+from tests.nursery import Forking
 
 
-def test_a_log_folder_that_cannot_be_written_is_one_line_with_the_setting(
-    environ: dict[str, str], tmp_path: Path
+async def test_a_log_folder_that_cannot_be_written_is_one_line_with_the_setting(
+    environ: dict[str, str], forking: Forking, tmp_path: Path
 ) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("no folder")
+    wrong = {"LOG_DIR": str(blocked / "logs")}
 
-    found = subprocess.run(
-        [sys.executable, "-m", "workers.clock"],
-        cwd=ROOT,
-        env=os.environ | environ | {"LOG_DIR": str(blocked / "logs")},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    code, _, told = await run(forking, "workers.clock", environ=environ | wrong)
 
-    assert found.returncode == 78
-    assert found.stderr.startswith(f"LOG_DIR={blocked}")
-    assert "Traceback" not in found.stderr
+    assert code == 78
+    assert told.startswith(f"LOG_DIR={blocked}")
+    assert "Traceback" not in told
 
 
 async def test_a_server_that_is_still_starting_is_waited_for() -> None:
