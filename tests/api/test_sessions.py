@@ -29,7 +29,7 @@ async def grow_old(owner: Any, seconds: int = 60) -> None:
 
 async def refresh_patiently(api: aiohttp.ClientSession, token: str) -> tuple[int, Any]:
     """Refresh; ask again when a busy machine let the database wait too long, as clients do."""
-    while (found := await refresh(api, token))[0] == HTTPStatus.SERVICE_UNAVAILABLE:
+    while (found := await refresh(api, token))[0] == HTTPStatus.SERVICE_UNAVAILABLE:  # noqa: ASYNC110
         await asyncio.sleep(0.1)
     return found
 
