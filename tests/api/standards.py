@@ -214,10 +214,12 @@ async def standing(
     url = f"http://127.0.0.1:{sock.getsockname()[1]}"
     runner, server = await start(app, sock)
     jar = aiohttp.DummyCookieJar()
-    async with aiohttp.ClientSession(url, cookie_jar=jar, auto_decompress=False) as client:
-        yield client
-    server.close()
-    await runner.cleanup()
+    try:
+        async with aiohttp.ClientSession(url, cookie_jar=jar, auto_decompress=False) as client:
+            yield client
+    finally:
+        server.close()
+        await runner.cleanup()
 
 
 def described(deprecations: Deprecations) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def command(forking: Forking) -> Command:
         code, output, errors = await run(
             forking, "storage", *arguments, environ=environ, given=said
         )
-        return code, output + errors
+        return code, errors + output
 
     return work
 
