@@ -9,6 +9,7 @@ from api.auth.tokens import Claims, Tokens
 from api.context import Principal
 from api.problems import InvalidToken
 from ops.metrics import Metrics
+from ops.metrics.unlocked import counter_of
 from storage.holders import Holder
 
 _MAX_TOKENS = 20_000
@@ -21,7 +22,7 @@ class Identity:
         self._tokens = tokens
         self._presence = presence
         self._verified: OrderedDict[bytes, Claims] = OrderedDict()
-        self._known = metrics.tokens_checked.labels("known")
+        self._count_known = counter_of(metrics.tokens_checked.labels("known"))
         self._looked_up = metrics.tokens_checked.labels("looked_up")
         self._refused = metrics.tokens_checked.labels("refused")
 
@@ -33,7 +34,7 @@ class Identity:
         claims = await self._claims(token)
         holder = self._presence.known(claims.session_id)
         if holder:
-            self._known.inc()
+            self._count_known()
             return self._principal(claims, holder)
         return await self._now(claims)
 

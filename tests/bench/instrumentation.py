@@ -23,7 +23,7 @@ from prometheus_client import Counter
 import api.middleware
 from api.app import make_app
 from api.context import Call
-from api.observing import Observer
+from api.observing import SETTLING_SECONDS, Observer
 from api.parts import open_parts
 from api.serving.child import leave_alone_what_stays, start
 from ops.ids import new_id, new_request_id
@@ -113,6 +113,7 @@ async def _spent(one_round: Callable[[], Any]) -> float:
     """Return the microseconds of CPU that a request took in this process."""
     begun = time.process_time()
     await asyncio.to_thread(one_round)
+    await asyncio.sleep(2 * SETTLING_SECONDS)  # what is written down in a moment is of this round
     return (time.process_time() - begun) / _REQUESTS * 1e6
 
 
