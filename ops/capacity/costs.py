@@ -1,8 +1,9 @@
 """What one piece of work costs, and how much of it one process or disk does: all as measured.
 
 CPU times of the web process, PostgreSQL, Redis, relay and worker were taken from /proc on the
-embedded servers with 100,000 users (2026-11-21, AMD EPYC, 2 cores, neighbours busy), each as a
-multiple of GET /auth/me in the same run, times that request's 348 us ("What traces cost" in
+embedded servers with 100,000 users (2026-11-21, AMD EPYC, 2 cores), each as a multiple of GET
+/auth/me in the same run, times that request's 380 us; sign-ins, refreshes, reads and lists add up
+to what `make bench ROW=growth` and ROW=beside measure ("Cost as it grows", "Signing in" in
 docs/BENCHMARKS.md). Other figures name their section there.
 """
 
@@ -46,9 +47,9 @@ class Cost:
 HASH = 28_000
 
 COSTS: Mapping[Work, Cost] = {
-    Work.LOGIN: Cost(web=3_900, hash=HASH, postgres=1_800, redis=290, commits=3, log=28_000),
-    Work.FAILURE: Cost(web=2_500, hash=HASH, postgres=900, redis=200, commits=2, log=10_000),
-    Work.REFRESH: Cost(web=940, postgres=370, redis=50, commits=1, log=600),
+    Work.LOGIN: Cost(web=6_500, hash=HASH, postgres=3_300, redis=600, commits=3, log=28_000),
+    Work.FAILURE: Cost(web=4_200, hash=HASH, postgres=1_600, redis=400, commits=2, log=10_000),
+    Work.REFRESH: Cost(web=1_150, postgres=370, redis=80, commits=1, log=600),
     Work.ME: Cost(web=350, redis=46),
     Work.READ: Cost(web=750, postgres=110, redis=50),
     Work.LIST: Cost(web=1_800, postgres=1_000, redis=70, commits=1, log=400),
