@@ -12,6 +12,7 @@ import time
 from argparse import Namespace
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
+from functools import partial
 from typing import Any, TextIO
 
 import aiohttp
@@ -77,19 +78,22 @@ async def _requests(rounds: int) -> Rows:
         async with server.owning(environ), _serving(environ) as url:
             async with aiohttp.ClientSession(url) as client:
                 authorization = bearer(await register(client))["Authorization"]
+
+            def one_round(url: str, path: str) -> Any:
+                return ask(
+                    "requests",
+                    url=url,
+                    path=path,
+                    authorization=authorization,
+                    count=_REQUESTS,
+                    at_once=_CONNECTIONS,
+                )
+
             for name, path in _PATHS.items():
-
-                def one_round(path: str = path) -> Any:
-                    return ask(
-                        "requests",
-                        url=url,
-                        path=path,
-                        authorization=authorization,
-                        count=_REQUESTS,
-                        at_once=_CONNECTIONS,
-                    )
-
-                rows.append(await _compared(name, one_round, rounds))
+                rows.append(await _compared(name, partial(one_round, url, path), rounds))
+        async with _nothing() as url:
+            spent = [await _spent(partial(one_round, url, "/")) for _ in range(rounds)]
+    rows.append(("what aiohttp takes to answer nothing here", f"{min(spent):.0f} us", ""))
     return rows
 
 
@@ -106,7 +110,7 @@ async def _compared(name: str, one_round: Callable[[], Any], rounds: int) -> tup
     cost = statistics.median(one - other for one, other in pairs)
     without = statistics.median(other for _, other in pairs)
     text = f"{cost:.1f} us more than {without:.0f} us without"
-    return f"a request: {name}", text, "<= 25 us"
+    return f"a request: {name}", text, "<= 25 us where nothing takes 39"
 
 
 async def _spent(one_round: Callable[[], Any]) -> float:
@@ -201,6 +205,23 @@ async def _serving(environ: dict[str, str]) -> AsyncIterator[str]:
             listening.close()
             await runner.cleanup()
         set_up(settings, process="bench")
+
+
+@asynccontextmanager
+async def _nothing() -> AsyncIterator[str]:
+    """Serve what does nothing: how quick the machine is."""
+
+    async def nothing(_: web.Request) -> web.Response:
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_get("/", nothing)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    sock = free_socket()
+    await web.SockSite(runner, sock).start()
+    yield f"http://127.0.0.1:{sock.getsockname()[1]}"
+    await runner.cleanup()
 
 
 async def _scrapes() -> Rows:
