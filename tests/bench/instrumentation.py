@@ -110,7 +110,7 @@ async def _compared(name: str, one_round: Callable[[], Any], rounds: int) -> tup
     cost = statistics.median(one - other for one, other in pairs)
     without = statistics.median(other for _, other in pairs)
     text = f"{cost:.1f} us more than {without:.0f} us without"
-    return f"a request: {name}", text, "<= 25 us where nothing takes 39"
+    return f"a request: {name}", text, "<= 25 us"
 
 
 async def _spent(one_round: Callable[[], Any]) -> float:
