@@ -11,6 +11,7 @@ from urllib.parse import quote
 from ops.child import Spawn
 from ops.stack import binaries
 from ops.stack.home import Place, Progress, StackError, free_megabytes
+from ops.stack.memory import megabytes, shared_buffers
 from ops.stack.server import Server, end_orphans, environment, run
 
 DATABASE = "ostiary"
@@ -31,7 +32,6 @@ _SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
     "max_connections": "120",
-    "shared_buffers": "64MB",
     "effective_cache_size": "1GB",
     "maintenance_work_mem": "64MB",
     "huge_pages": "off",
@@ -98,6 +98,7 @@ class Postgres:
         self._passwords = passwords
         self._settings = {
             **_SETTINGS,
+            "shared_buffers": shared_buffers(megabytes()),
             **({"io_method": "sync"} if programs.major >= _FIRST_WITH_IO_WORKERS else {}),
             "unix_socket_directories": str(place.sockets),
             **settings,

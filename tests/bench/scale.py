@@ -2,7 +2,7 @@
 
 import statistics
 from argparse import Namespace
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from tests.bench.arena import Arena, Asking, place
@@ -14,6 +14,9 @@ from tests.bench.page import PAGE
 from tests.bench.report import about
 from tests.bench.section import Compared, verdict, written
 from tests.bench.speed import exact, fast
+from tests.bench.storm import OPERATION as STORM
+from tests.bench.storm import weather
+from tests.bench.weight import weighed_of
 from tests.ops.stacks import open_room
 
 _PROCESSES = 2
@@ -40,12 +43,16 @@ FROM users
 
 
 async def two(arena: Arena, chosen: Namespace) -> str:
-    """Ask who one is, read and sign in, two processes each."""
+    """Ask whatever is asked beside the others with one process, two processes each."""
     await _restarted(arena.contenders, _PROCESSES)
     asked: tuple[tuple[str, Operation, Asking], ...] = (
         ("Who am I", lambda one: one.me(), fast(32)),
         ("A person, nothing cached", lambda one: one.read(), fast(32)),
         ("Sign in, default hashes", lambda one: one.login(), exact(8)),
+        ("Sign up, default hashes", lambda one: one.sign_up(), exact(8)),
+        ("Refresh", lambda one: one.refresh(8), exact(8)),
+        ("List 30 people", lambda one: one.people(), fast(8)),
+        ("List 30 people, with total", lambda one: one.counted(), fast(8)),
     )
     compared = [
         Compared(
@@ -57,9 +64,12 @@ async def two(arena: Arena, chosen: Namespace) -> str:
         )
         for number, (name, operation, asking) in enumerate(asked, 1)
     ]
+    seen = await weather(arena, chosen.repeat)
     await _restarted(arena.contenders, 1)
     note = f"{chosen.repeat} rounds in turn, two web processes (PocketBase: one, on every core)"
-    return written(arena, note, compared)
+    stormy = f"{STORM}, two processes"
+    told = seen.told(stormy, key="two-storm")
+    return f"{written(arena, note, compared)}\n\n### {stormy}\n\n{told}"
 
 
 async def _restarted(contenders: Sequence[Contender], processes: int) -> None:
@@ -75,6 +85,7 @@ async def growth(chosen: Namespace) -> str:
         ("who am I", lambda one: one.me(), fast(8)),
         ("a person, nothing cached", lambda one: one.read(), fast(8)),
         ("sign in", lambda one: one.login(), exact(8)),
+        ("sign up", lambda one: one.sign_up(), exact(8)),
         ("refresh", lambda one: one.refresh(8), exact(8)),
         ("list 30, by cursor", lambda one: one.people(), fast(8)),
         ("list 30, with total", lambda one: one.counted(), fast(8)),
@@ -85,12 +96,22 @@ async def growth(chosen: Namespace) -> str:
             name: await arena.measured(operation, asking, seconds=_SECONDS, repeat=chosen.repeat)
             for name, operation, asking in asked
         }
+        seen = await weather(arena, chosen.repeat)
+        weighed = {one.name: await weighed_of(one) for one in houses}
     goals = [_flat(name, measured, sizes) for name, measured in found.items()]
     counts = all(measured.quiet.enough for measured in found.values())
     PAGE.summarize("Cost with the most people", ["-"] * 3 + _ends(goals, counts=counts))
     head = f"| CPU of a request, us | {' | '.join(f'{n:,} people' for n in sizes)} | last / first |"
     rows = [head, "|---" * (len(sizes) + 2) + "|"]
     rows += [_row(name, found[name], goal) for name, goal in zip(found, goals, strict=True)]
+    rows += [
+        _beside("p99 of who am I while 32 sign in, ms", seen.p99()),
+        _beside(
+            "largest web process under load, MB",
+            {name: one.loaded.largest for name, one in weighed.items()},
+        ),
+    ]
+    found["in the storm"] = seen.blown
     what = f"{chosen.repeat} rounds in turn, three houses; a session and an audit event for each"
     quiet = "\n".join(f"- {name}: {measured.quiet.words()}" for name, measured in found.items())
     return about(what) + "\n".join(rows) + "\n\n" + quiet
@@ -112,6 +133,13 @@ def _row(name: str, measured: Measured, goal: Goal) -> str:
         for turns in measured.turns.values()
     ]
     return f"| {name} | {' | '.join(cells)} | {goal.told(goal.value)} |"
+
+
+def _beside(name: str, figures: Mapping[str, float]) -> str:
+    """Return a row of what is no CPU time: figures of few to many people."""
+    few, *_, many = figures.values()
+    cells = [f"{figure:,.1f}" for figure in figures.values()]
+    return f"| {name} | {' | '.join(cells)} | {many / few:.3g}x |"
 
 
 @asynccontextmanager

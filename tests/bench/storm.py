@@ -20,7 +20,7 @@ _STORM = 32
 _CALM_SECONDS, _STORM_SECONDS = 2.0, 5.0
 # The storm blows already when we begin to look.
 _AHEAD = 1.5
-_OPERATION = "p99 of a GET while 32 sign in"
+OPERATION = "p99 of a GET while 32 sign in"
 _NOTE = (
     "Refused: who is told at once to come again, 503 with `Retry-After`, because as many as can be"
     " hashed soon are waiting already. Those who ask here come again at once, which nobody is asked"
@@ -57,30 +57,54 @@ class _Storm:
         return f"{statistics.median(rates):,.1f}, {sum(one.refused for one in seen):,}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weather:
+    """How GETs fared without a storm, in it, and who blew."""
+
+    calm: Measured
+    blown: Measured
+    blowing: _Storm
+
+    def p99(self) -> dict[str, float]:
+        """Return the milliseconds within which 99 % were answered in the storm, by contender."""
+        return {name: _p99(turns) for name, turns in self.blown.turns.items()}
+
+    def told(self, operation: str, *, key: str, goals: Sequence[Goal] = ()) -> str:
+        """Put its line into the summary; return table, picture and how quiet the machine was."""
+        p99 = self.p99()
+        cells = [f"{p99[name]:,.0f} ms" if name in p99 else "-" for name in (*PEERS, OURS)]
+        counts = self.calm.quiet.enough and self.blown.quiet.enough
+        PAGE.summarize(operation, [*cells, *verdict(goals, counts=counts)])
+        drawn = plots.bars(operation, "milliseconds, less is better", p99, ours=OURS)
+        calm, blown = self.calm.quiet.words(), self.blown.quiet.words()
+        parts = [
+            _table(self.calm, self.blown, self.blowing),
+            goal_lines(goals),
+            _NOTE,
+            f"The machine: calm, {calm}; in the storm, {blown}.",
+            f"![{operation}]({PAGE.picture(key, drawn)})",
+        ]
+        return "\n\n".join(part for part in parts if part)
+
+
 async def storm(arena: Arena, chosen: Namespace) -> str:
     """Ask who one is while 32 clients sign in, and without them."""
+    seen = await weather(arena, chosen.repeat)
+    parameters = f"{chosen.repeat} rounds in turn, {_AT_ONCE} connections of GET"
+    told = seen.told(OPERATION, key="storm", goals=_goals(seen.calm, seen.blown))
+    return f"{about(arena, parameters)}\n\n{told}"
+
+
+async def weather(arena: Arena, repeat: int) -> Weather:
+    """Ask everybody in calm, then in the storm."""
     blowing = _Storm()
     calm = await arena.measured(
-        lambda one: one.me(), fast(_AT_ONCE), seconds=_CALM_SECONDS, repeat=chosen.repeat
+        lambda one: one.me(), fast(_AT_ONCE), seconds=_CALM_SECONDS, repeat=repeat
     )
     blown = await arena.measured(
-        lambda one: one.me(), blowing.blow, seconds=_STORM_SECONDS, repeat=chosen.repeat
+        lambda one: one.me(), blowing.blow, seconds=_STORM_SECONDS, repeat=repeat
     )
-    goals, p99 = _goals(calm, blown), {name: _p99(turns) for name, turns in blown.turns.items()}
-    cells = [f"{p99[name]:,.0f} ms" if name in p99 else "-" for name in (*PEERS, OURS)]
-    counts = calm.quiet.enough and blown.quiet.enough
-    PAGE.summarize(_OPERATION, [*cells, *verdict(goals, counts=counts)])
-    drawn = plots.bars(_OPERATION, "milliseconds, less is better", p99, ours=OURS)
-    parameters = f"{chosen.repeat} rounds in turn, {_AT_ONCE} connections of GET"
-    parts = [
-        about(arena, parameters),
-        _table(calm, blown, blowing),
-        goal_lines(goals),
-        _NOTE,
-        f"The machine: calm, {calm.quiet.words()}; in the storm, {blown.quiet.words()}.",
-        f"![{_OPERATION}]({PAGE.picture('storm', drawn)})",
-    ]
-    return "\n\n".join(parts)
+    return Weather(calm=calm, blown=blown, blowing=blowing)
 
 
 def _table(calm: Measured, blown: Measured, blowing: _Storm) -> str:

@@ -41,7 +41,7 @@ async def processes(arena: Arena, chosen: Namespace) -> str:
     quiet, weighed = Quiet(), {}
     for one in arena.contenders:
         with watching(quiet, one):
-            weighed[one.name] = await _weighed(one)
+            weighed[one.name] = await weighed_of(one)
     with watching(quiet):
         first, warm = await _stack()
     goals = [
@@ -82,7 +82,8 @@ def _slots() -> int:
     return os.cpu_count() or 1
 
 
-async def _weighed(one: Contender) -> Weighed:
+async def weighed_of(one: Contender) -> Weighed:
+    """Start it some times, weigh it at rest and under load."""
     starts = [await _started(one) for _ in range(_STARTS)]
     await at_rest(one)
     idle = memory(one.servers)
