@@ -221,6 +221,21 @@ async def test_the_gauges_tell_depth_age_and_people(
     assert value(tools, "ostiary_users", state="unverified") == 1
 
 
+async def test_what_somebody_works_on_is_not_the_oldest_that_waits(
+    tools: Tools, put: Put, owner: Any
+) -> None:
+    await put(CleanUpSessions())
+    begun = "UPDATE outbox SET available_at = now() - interval '1 hour', run_until = now() + $1"
+    oldest = []
+
+    for lease in (timedelta(seconds=15), timedelta(seconds=-1)):
+        await owner.execute(begun, lease)
+        await Clock(tools).measure()
+        oldest.append(value(tools, "ostiary_queue_oldest_seconds", queue="sessions"))
+
+    assert oldest == [0, pytest.approx(3_600, abs=60)]
+
+
 async def test_a_state_that_nobody_is_in_any_more_is_counted_as_none(
     tools: Tools, add_user: AddUser, owner: Any
 ) -> None:

@@ -120,6 +120,16 @@ async def test_what_redis_lost_is_recalled_from_behind_a_thousand_that_wait(
     assert (await row(lost))["state"] == "pending"
 
 
+async def test_what_was_handed_over_in_one_moment_is_recalled_however_much_it_is(
+    owner: Any, relay: Relay
+) -> None:
+    await owner.fetchval(_MANY, 1_003)
+    await owner.execute("UPDATE outbox SET state = 'handed_over', handed_at = now()")
+    await aged(owner, "6 seconds")
+
+    assert await relay.recall_once() == 1_003
+
+
 async def test_a_queue_without_workers_fills_no_list_of_redis(
     owner: Any, relay: Relay, broker: Broker
 ) -> None:

@@ -282,3 +282,18 @@ async def test_a_claim_without_postgresql_leaves_the_promise_to_recall(
     assert work.did == []
     kept = await row(promise_id)
     assert (kept["state"], kept["attempts"], kept["holder"]) == ("handed_over", 0, None)
+
+
+async def test_why_a_try_failed_is_told_until_the_job_is_done(
+    tools: Tools, put: Put, row: Row, owner: Any
+) -> None:
+    promise_id, told = await put(Try()), []
+    failing, stopping = runner(tools, raising(ValueError("no luck"))), runner(tools, Noting())
+    stopping.cancel()
+
+    for each in (failing, stopping, runner(tools, Noting())):
+        await each.run(promise_id)
+        told.append((await row(promise_id))["last_error"])
+        await owner.execute("UPDATE outbox SET available_at = now()")
+
+    assert told == ["ValueError: no luck", "ValueError: no luck", None]

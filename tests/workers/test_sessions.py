@@ -94,6 +94,24 @@ async def test_nothing_goes_before_its_day_and_nothing_stays_longer(
     assert {table: found[table] for table in _KEPT} == dict.fromkeys(_KEPT, 1)
 
 
+async def test_a_session_that_was_ended_goes_30_days_later_although_it_could_have_gone_on(
+    api: aiohttp.ClientSession, owner: Any, tools: Tools, put: Put, hold: Hold
+) -> None:
+    who = await register(api)
+    for age in (timedelta(days=29), timedelta(days=31)):
+        await owner.execute(_ROWS["sessions"], uuid4(), who["user"]["id"], -timedelta(days=1))
+        await owner.execute(
+            "UPDATE sessions SET ended_at = now() - $1::interval"
+            " WHERE ended_at IS NULL AND key_id = 'k1' AND amr = '{}'",
+            age,
+        )
+
+    await cleaned_up(tools, put, hold)
+
+    kept = await owner.fetch("SELECT extract(day FROM now() - ended_at)::int AS ago FROM sessions")
+    assert {row["ago"] for row in kept} == {None, 29}
+
+
 async def test_a_change_of_address_is_kept_while_its_way_back_is_open(
     api: aiohttp.ClientSession, owner: Any, tools: Tools, put: Put, hold: Hold
 ) -> None:
