@@ -130,6 +130,20 @@ async def test_an_event_with_the_id_of_a_sealed_one_is_sealed_under_another(
     assert again.address == (None if erased else "192.0.2.1")
 
 
+async def test_an_event_does_not_meet_the_personal_data_of_one_that_is_gone(
+    as_api: Any, owner: Any, tools: Tools
+) -> None:
+    event_id = new_id()
+    await owner.execute(
+        "INSERT INTO audit_personal (event_id, salt, address) VALUES ($1, '', '192.0.2.1')",
+        event_id,
+    )
+
+    await insert(as_api, event_id=event_id)
+
+    assert {"noted_as": str(event_id)} in await sealed_between(tools)
+
+
 async def test_a_row_is_never_sealed_before_the_one_it_follows(
     addresses: Addresses, make_settings: MakeSettings, migrated: None
 ) -> None:

@@ -121,6 +121,21 @@ async def test_a_month_that_lay_in_the_rest_is_dropped_like_any_other(
     assert (verdict.valid, verdict.checked) == (True, 2), verdict
 
 
+async def test_a_month_is_old_when_its_last_day_is_and_the_oldest_goes_first(
+    tools: Tools, owner: Any
+) -> None:
+    for month in (_NEXT, _MONTH):
+        await owner.execute("SELECT make_audit_partition($1)", month)
+    over = (datetime.now(UTC) - datetime(2021, 3, 1, tzinfo=UTC)).days
+
+    async with tools.database.reading() as storage:
+        both = await storage.ledger.old_months(days=over)
+        first = await storage.ledger.old_months(days=over + 1)
+
+    assert both == [_MONTH, _NEXT]
+    assert first == [_MONTH]
+
+
 async def test_checkpoints_go_with_their_months_save_the_one_that_the_chain_goes_on_from(
     own_tools: Tools, owner: Any, make_settings: MakeSettings, promise: Promise, in_rest: None
 ) -> None:
