@@ -180,6 +180,22 @@ async def test_a_success_is_remembered_when_the_outbox_has_forgotten_it(
         assert value(tools, took, task=task.name) == pytest.approx(3)
 
 
+async def test_the_newest_success_is_the_one_that_is_remembered(tools: Tools, owner: Any) -> None:
+    task, now = CleanUpSessions.name, datetime.now(UTC)
+    for minutes in (30, 15):
+        slot = now - timedelta(minutes=minutes)
+        assert await promised(tools, slot=slot, until=now + timedelta(minutes=5)) is Taken.PROMISED
+        done = "UPDATE outbox SET state = 'done', started_at = $1, finished_at = $1"
+        await owner.execute(done, slot)
+        await Clock(tools).measure()
+    await owner.execute("DELETE FROM outbox")
+
+    await Clock(tools).measure()
+
+    success = value(tools, "ostiary_clock_last_success_timestamp_seconds", task=task)
+    assert success == pytest.approx(slot.timestamp(), abs=1)
+
+
 async def test_a_promised_slot_is_done_like_any_job(tools: Tools, owner: Any) -> None:
     await Clock(tools).promise_due()
     name = CleanUpPipeline.name

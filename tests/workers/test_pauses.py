@@ -50,6 +50,21 @@ async def test_one_probe_is_let_out_and_any_answer_lets_the_queue_run_again(
         assert [due.id for due in await storage.outbox.claim_due(10)] == promises[1:]
 
 
+async def test_no_probe_is_spent_while_nothing_is_due(tools: Tools, put: Put, owner: Any) -> None:
+    promise_id = await put(Try())
+    await runner(tools, raising(ServerAway("refused"))).run(promise_id)
+    await owner.execute("UPDATE queue_pauses SET until = now() - interval '1 second'")
+    due = "UPDATE outbox SET available_at = now() + $1::text::interval"
+    found = []
+
+    for when in ("1 hour", "-1 second"):
+        await owner.execute(due, when)
+        async with tools.database.reading() as storage:
+            found.append([probe.id for probe in await storage.outbox.claim_due(10)])
+
+    assert found == [[], [promise_id]]
+
+
 async def test_a_letter_over_which_the_server_stumbles_steps_back_after_three_tries(
     tools: Tools, put: Put, row: Row, owner: Any
 ) -> None:

@@ -112,6 +112,20 @@ async def test_a_session_that_was_ended_goes_30_days_later_although_it_could_hav
     assert {row["ago"] for row in kept} == {None, 29}
 
 
+async def test_what_was_revoked_is_told_for_ten_minutes(
+    api: aiohttp.ClientSession, owner: Any, tools: Tools, put: Put, hold: Hold
+) -> None:
+    who = await register(api)
+    for minutes in (9, 11):
+        age = timedelta(minutes=minutes)
+        await owner.execute(_ROWS["revocations"], uuid4(), who["user"]["id"], age)
+
+    await cleaned_up(tools, put, hold)
+
+    old = "SELECT round(extract(epoch FROM now() - min(created_at)) / 60)::int FROM revocations"
+    assert await owner.fetchval(old) == 9
+
+
 async def test_a_change_of_address_is_kept_while_its_way_back_is_open(
     api: aiohttp.ClientSession, owner: Any, tools: Tools, put: Put, hold: Hold
 ) -> None:

@@ -110,6 +110,19 @@ async def test_what_is_sealed_between_two_counts_is_counted_once(
     assert await counted(owner, "sign_ins_failed") == {0: 3}
 
 
+async def test_what_was_sealed_as_soon_as_its_day_began_is_counted_on_that_day(
+    tools: Tools, owner: Any, today: datetime
+) -> None:
+    await note(owner, "session.refused", today - DAY)
+    async with tools.database.transaction() as storage:
+        await storage.ledger.seal(limit=2)
+    await owner.execute("UPDATE audit_ledger SET sealed_at = happened_at")
+
+    await count(tools)
+
+    assert await counted(owner, "sign_ins_failed") == {1: 1}
+
+
 async def test_days_that_no_clock_counted_are_made_up_for_and_counted_ones_left_alone(
     tools: Tools, owner: Any, today: datetime
 ) -> None:
@@ -146,6 +159,8 @@ async def test_who_was_active_yesterday_is_still_known_after_they_came_back_toda
         "both days": (today, today - DAY),
         "both weeks": (today, today - 7 * DAY),
         "this week": (today - 6 * DAY, None),
+        "yesterday's week": (today - 6 * DAY - timedelta(seconds=1), None),
+        "the week before": (today - 7 * DAY - timedelta(seconds=1), None),
         "this month": (today - 29 * DAY, None),
         "long ago": (today - 29 * DAY - timedelta(seconds=1), None),
     }
@@ -157,12 +172,13 @@ async def test_who_was_active_yesterday_is_still_known_after_they_came_back_toda
     await count(tools)
 
     assert await counted(owner, "active_daily") == {0: 3, 1: 2}
-    assert await counted(owner, "active_weekly") == {0: 5, 1: 4}
-    assert await counted(owner, "active_monthly") == {0: 6, 1: 6}
+    assert await counted(owner, "active_weekly") == {0: 5, 1: 5}
+    assert await counted(owner, "active_monthly") == {0: 8, 1: 8}
 
 
+@pytest.mark.parametrize("alone", [True, False])
 async def test_refreshing_remembers_the_last_use_of_an_earlier_day(
-    tools: Tools, owner: Any, today: datetime, add_user: AddUser
+    tools: Tools, owner: Any, today: datetime, add_user: AddUser, alone: Any
 ) -> None:
     session_id = new_id()
     await owner.execute(_SESSION, session_id, await add_user(), today - DAY, None)
@@ -171,9 +187,11 @@ async def test_refreshing_remembers_the_last_use_of_an_earlier_day(
 
     for generation in (0, 1):
         async with tools.database.reading() as storage:
-            await storage.sessions.rotate(
-                session_id, generation=generation, key_id="k1", seconds=60
-            )
+            key: Any = {"key_id": "k1", "seconds": 60}
+            if alone:
+                await storage.sessions.rotate(session_id, generation=generation, **key)
+            else:
+                await storage.sessions.rotate_all({session_id: generation}, **key)
 
         assert await owner.fetchval(look) == today - DAY
 
