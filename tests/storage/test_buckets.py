@@ -100,3 +100,13 @@ async def test_what_is_given_back_can_be_taken_again(own: Own) -> None:
 
     assert (with_nothing_left[0], after[0]) == (0, 1)
     assert with_nothing_left[2] == pytest.approx(30e6, rel=0.1)
+
+
+async def test_what_is_given_back_makes_no_bucket_larger(own: Own) -> None:
+    buckets = Buckets(own[0])
+    for cost in (1, -1, -1):
+        await buckets.take("shared", limit=2, seconds=60, cost=cost)
+
+    taken = [await buckets.take("shared", limit=2, seconds=60, cost=1) for _ in range(3)]
+
+    assert [allowed for allowed, *_ in taken] == [1, 1, 0]
