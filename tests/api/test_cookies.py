@@ -58,6 +58,15 @@ async def test_the_refresh_token_travels_in_a_cookie_that_no_script_and_no_plain
     assert not any(item.startswith("domain") for item in attributes)
 
 
+async def test_cookies_live_as_long_as_what_they_carry(serve: Serve) -> None:
+    api = await serve(**SETTINGS, refresh_token_ttl="3d")
+
+    async with api.post("/api/v1/auth/register", json=new_user(), headers=CHOSEN) as answer:
+        ages = {name: cookie["max-age"] for name, cookie in cookies_of(answer).items()}
+
+    assert ages == {COOKIE: str(3 * 86_400), "__Host-ostiary_device": str(180 * 86_400)}
+
+
 async def test_a_refresh_by_cookie_rotates_it(serve: Serve) -> None:
     api = await serve(**SETTINGS)
     cookie, _ = await sign_up(api)

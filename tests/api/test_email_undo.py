@@ -47,6 +47,7 @@ async def test_the_old_address_takes_the_account_back(
     assert await login(api, before) == await login(api, MOVED) == 401
     reasons = await owner.fetch("SELECT DISTINCT end_reason FROM sessions")
     assert [row[0] for row in reasons] == ["email_undone"]
+    assert await owner.fetchval("SELECT count(*) FROM devices") == 0  # the thief's is a stranger
     letter = await mailroom.one("reset")
     assert to_of(letter) == before
     status, _ = await post(api, "reset-password", token=token_of(letter), newPassword=NEW)
@@ -79,6 +80,8 @@ async def test_a_thief_can_do_nothing_against_the_way_back(
         assert answer.status == 401
     gone = await owner.fetchrow("SELECT * FROM audit_inbox WHERE action = 'user.deleted'")
     assert str(gone["subject_id"]) == squatter["user"]["id"]
+    theirs = "SELECT end_reason FROM sessions WHERE user_id = $1"
+    assert await owner.fetchval(theirs, gone["subject_id"]) == "account_deleted"
 
 
 async def test_whoever_proved_the_old_address_meanwhile_keeps_it(

@@ -9,9 +9,9 @@ import pytest
 from storage.actor import SYSTEM
 from storage.idempotency import ClaimLost
 from storage.roles import BuiltInRole
-from tests.api.flows import post
+from tests.api.flows import NEW, post
 from tests.api.test_roles import AUDITOR
-from tests.factories import bearer, new_user
+from tests.factories import PASSWORD, bearer, new_user
 from tests.people import call, person
 from workers.toolbox import Tools
 
@@ -80,6 +80,18 @@ async def test_a_key_is_good_for_one_path_and_one_caller(
     assert by_an_alias == 422  # the same place, and another body
     assert await owner.fetchval("SELECT count(*) FROM users") == 2
     assert await owner.fetchval("SELECT count(*) FROM idempotency_keys") == 3
+
+
+async def test_a_registration_repeated_after_its_password_was_changed_gives_no_tokens(
+    api: aiohttp.ClientSession,
+) -> None:
+    body = new_user()
+    _, told = await post(api, "register", headers=_KEY, **body)
+    await post(api, "change-password", told["data"], currentPassword=PASSWORD, newPassword=NEW)
+
+    status, told = await post(api, "register", headers=_KEY, **body)
+
+    assert (status, told["error"]["code"]) == (401, "INVALID_TOKEN")
 
 
 @pytest.mark.parametrize(

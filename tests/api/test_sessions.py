@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 import aiohttp
+import pytest
 
 from tests.conftest import Serve
 from tests.factories import PASSWORD, bearer, register
@@ -127,6 +128,22 @@ async def test_a_late_parent_once_is_forgiven_twice_in_a_row_it_is_a_thief(
 
     assert status == 401
     assert (await refresh(api, told["data"]["refreshToken"]))[0] == 401
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(5, 200), (11, 401)])
+async def test_a_parent_is_late_ten_seconds_after_it_was_replaced(
+    api: aiohttp.ClientSession, owner: Any, seconds: int, expected: int
+) -> None:
+    token = (await register(api))["refreshToken"]
+    statuses = []
+
+    for _ in range(2):
+        _, told = await refresh(api, token)
+        await grow_old(owner, seconds)
+        statuses.append((await refresh(api, token))[0])
+        token = told["data"]["refreshToken"]
+
+    assert statuses == [200, expected]
 
 
 async def test_what_is_no_refresh_token_of_ours_is_refused(
