@@ -40,9 +40,11 @@ async def test_what_is_published_at_once_says_so(api: aiohttp.ClientSession, own
     ada = await person(api, owner)
 
     piece = await write(api, ada, status="published")
+    archived = await write(api, ada, status="archived")
 
     assert piece["publishedAt"] == piece["createdAt"]
     assert await events(owner, piece, ada) == ["content.created", "content.published"]
+    assert await events(owner, archived, ada) == ["content.created", "content.archived"]
 
 
 async def test_content_is_published_once_however_often_it_comes_and_goes(

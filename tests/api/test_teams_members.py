@@ -151,6 +151,23 @@ async def test_everybody_leaves_who_wants_to(api: aiohttp.ClientSession, owner: 
     assert (seen["memberCount"], seen["myRole"]) == (1, None)
 
 
+async def test_nobody_leaves_a_team_that_changed_since_they_looked(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    lead = await manager(api, owner)
+    made = await team(api, lead)
+    ada = await member(api, lead, made)
+    path = f"/teams/{made['id']}"
+    async with api.get(f"/api/v1{path}", headers=bearer(ada)) as answer:
+        seen = answer.headers["ETag"]
+    await member(api, lead, made)
+
+    stale, _ = await call(api, ada, "DELETE", f"{path}/members/me", If_Match=seen)
+
+    assert stale == 412
+    assert (await get(api, lead, made))["memberCount"] == 3
+
+
 async def test_strangers_and_the_deleted_are_nobody(api: aiohttp.ClientSession, owner: Any) -> None:
     lead = await manager(api, owner)
     blind = await custom(api, owner, "teams:read_own", "teams:create", "teams:manage_own")
