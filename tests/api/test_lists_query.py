@@ -155,6 +155,7 @@ async def test_bare_bytes_that_are_no_text_are_told_in_text(client: aiohttp.Clie
         ("sort=name&order=asc", ["sort='name'", "descending=False"]),
         ("search=%20Ada%20%20L%C3%B6v%20", ["words=('Ada', 'L\u00f6v')"]),
         ("search=", ["words=()"]),
+        (f"search={'a' * 100}", [f"words=('{'a' * 100}',)"]),
         ("search=%25_%5C'", ['words=("%_']),
         ("filter[verified]=true&filter[role]=admin", ["'verified': True", "'role': 'admin'"]),
         ("filter%5Bname%5D=%25_", ["'name': '%_'"]),

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from tests.api.flows import login, post
+from tests.api.holders import own_role
 from tests.conftest import Serve
 from tests.factories import new_user, register
 from tests.mailroom import Mailroom, kind_of, to_of, token_of
@@ -140,6 +141,22 @@ async def test_a_removed_administrator_decides_nothing_although_a_server_remembe
 
     assert found[0] == 401
     assert await actions(owner, ada) == []
+
+
+async def test_whoever_was_lowered_decides_by_their_new_rank_although_a_server_remembers_them(
+    serve: Serve, owner: Any
+) -> None:
+    one, other = [await serve(rate_limit_authenticated="off") for _ in range(2)]
+    role = await own_role(owner, "users:read", "users:update", rank=500)
+    boss, lowered = await admin(one, owner), await person(one, owner, role)
+    lead = await manager(one, owner)
+    assert (await call(other, lowered, "GET", "/users"))[0] == 200
+
+    await call(one, boss, "PATCH", f"/roles/{role}", {"rank": 1})
+    status, _ = await call(other, lowered, "POST", f"/users/{id_of(lead)}/suspend")
+
+    assert status == 403
+    assert await actions(owner, lead) == []
 
 
 @pytest.mark.parametrize("own", ["suspend", "activate", "delete"])
