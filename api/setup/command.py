@@ -25,8 +25,7 @@ async def ensure_admin(settings: Settings) -> dict[str, Any]:
             keys=parts.keys,
         )
         if await service.admin_exists():
-            text = "There is an administrator already; nothing was changed."
-            return {"ok": True, "state": AdminState.EXISTS, "text": text}
+            return _exists()
         if settings.admin_email:
             return await _from_settings(service, settings)
         token = await service.new_link_token()
@@ -44,9 +43,16 @@ async def _from_settings(service: SetupService, settings: Settings) -> dict[str,
             first_name="First",
             last_name="Admin",
         )
-        await service.create_from_settings(new)
+        created = await service.create_from_settings(new)
     except (Problem, ValueError) as error:
         reasons = [item.message for item in getattr(error, "details", ())] or [str(error)]
         text = f"ADMIN_EMAIL, ADMIN_PASSWORD: {'; '.join(reasons)}"
         return {"ok": False, "state": "refused", "text": text}
+    if not created:  # another process was faster
+        return _exists()
     return {"ok": True, "state": AdminState.CREATED, "text": f"{email} is the administrator."}
+
+
+def _exists() -> dict[str, Any]:
+    text = "There is an administrator already; nothing was changed."
+    return {"ok": True, "state": AdminState.EXISTS, "text": text}

@@ -131,6 +131,26 @@ async def test_links_that_are_old_replaced_or_invented_are_closed(
     assert await owner.fetchval("SELECT count(*) FROM users") == 0
 
 
+async def test_a_set_up_link_is_good_for_half_an_hour(setup_token: str, owner: Any) -> None:
+    left = "SELECT extract(epoch FROM expires_at - now())::float8 FROM setup_tokens"
+
+    assert 1_800 - 60 < await owner.fetchval(left) <= 1_800
+
+
+async def test_of_processes_that_start_at_once_with_other_settings_one_makes_an_admin(
+    clean: None, make_settings: MakeSettings, owner: Any
+) -> None:
+    every = [
+        make_settings(admin_email=f"root{number}@example.com", admin_password=PASSWORD)
+        for number in range(5)
+    ]
+
+    found = await asyncio.gather(*(ensure_admin(settings) for settings in every))
+
+    assert sorted(item["state"] for item in found) == ["created"] + ["exists"] * 4
+    assert await owner.fetchval("SELECT count(*) FROM users") == 1
+
+
 async def test_the_settings_make_an_admin_once_and_never_change_one(
     clean: None, make_settings: MakeSettings, owner: Any
 ) -> None:
