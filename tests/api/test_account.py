@@ -77,6 +77,8 @@ async def test_the_password_makes_a_sign_in_recent_again(
     assert (await ask(api, "POST", STEP_UP, who, password=PASSWORD))[0] == 200
 
     assert (await ask(api, "DELETE", ME, who))[0] == 200
+    noted = "SELECT subject_id::text FROM audit_inbox WHERE action = 'session.stepped_up'"
+    assert await owner.fetchval(noted) == who["user"]["id"]
 
 
 async def test_a_wrong_password_makes_nothing_recent_and_does_not_sign_out(

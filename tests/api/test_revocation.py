@@ -169,12 +169,21 @@ async def test_a_session_ends_with_its_time_although_it_is_remembered(
     api = await serve()
     who = await register(api)
     await owner.execute("UPDATE sessions SET expires_at = now() + interval '700 milliseconds'")
+    await owner.execute("DELETE FROM revocations")  # else it is forgotten for that
     await asyncio.sleep(0.5)
     assert await status(api, who) == 200
 
     await asyncio.sleep(0.4)
 
     assert await status(api, who) == 401
+
+
+async def test_a_token_ends_with_its_time_although_it_is_remembered(serve: Serve) -> None:
+    api = await serve(access_token_ttl="3s")
+    who = await register(api)
+    assert await status(api, who) == 200
+
+    assert await refused_after(api, who) < 3 + SECOND
 
 
 async def test_signing_in_again_is_not_hindered_by_a_revocation(

@@ -48,6 +48,17 @@ async def test_sessions_are_listed_with_device_and_place_and_which_one_asks(
     assert [item["current"] for item in await sessions_of(api, first)] == [False, True]
 
 
+async def test_of_an_address_no_more_is_shown_than_a_place(serve: Serve) -> None:
+    api = await serve(trusted_proxies="127.0.0.1")
+    ada = await register(api, email="ada@example.com")
+    for address in ("203.0.113.7", "2001:db8:1:2:3:4:5:6"):
+        await login(api, "ada@example.com", **{"X-Forwarded-For": address})
+
+    shown = {item["addressPrefix"] for item in await sessions_of(api, ada)}
+
+    assert shown == {"127.0.0.0/24", "203.0.113.0/24", "2001:db8:1::/48"}
+
+
 async def test_one_session_is_ended_by_its_id(api: aiohttp.ClientSession, owner: Any) -> None:
     first = await register(api, email="ada@example.com")
     second = await login(api, "ada@example.com")
