@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import aiohttp
@@ -12,7 +12,7 @@ import pytest
 from tests.api.holders import holder
 from tests.conftest import Serve
 from tests.factories import PASSWORD, bearer, new_user
-from tests.people import admin, call, id_of, person
+from tests.people import Person, admin, call, id_of, person
 
 
 def marks(count: int) -> str:
@@ -59,12 +59,15 @@ async def test_marks_that_a_script_needs_are_taken(api: aiohttp.ClientSession, o
     assert (status, told["data"]["firstName"]) == (200, "Vi\u1ec7t Ng\u01b0\u1eddi")
 
 
-async def test_a_body_that_is_held_back_keeps_no_right_that_was_lost_meanwhile(
-    serve: Serve, owner: Any
-) -> None:
-    api = await serve()
-    lost, other, victim = await admin(api, owner), await admin(api, owner), await person(api, owner)
-    raw = json.dumps({"email": "thief@example.com"}).encode()
+async def slowly(
+    api: aiohttp.ClientSession,
+    who: Person,
+    asked: tuple[str, str, dict[str, Any]],
+    meanwhile: Callable[[], Awaitable[tuple[int, Any]]],
+) -> int:
+    """Ask with a body whose end is held back while something else happens; return the status."""
+    method, path, body = asked
+    raw = json.dumps(body).encode()
     begun, may_end = asyncio.Event(), asyncio.Event()
 
     async def held_back() -> AsyncIterator[bytes]:
@@ -73,21 +76,50 @@ async def test_a_body_that_is_held_back_keeps_no_right_that_was_lost_meanwhile(
         await may_end.wait()
         yield raw[1:]
 
-    async def change() -> int:
-        headers = bearer(lost) | {"Content-Type": "application/json"}
-        path = f"/api/v1/users/{id_of(victim)}"
-        async with api.patch(path, data=held_back(), headers=headers) as answer:
+    async def ask() -> int:
+        headers = bearer(who) | {"Content-Type": "application/json"}
+        url = f"/api/v1{path}"
+        async with api.request(method, url, data=held_back(), headers=headers) as answer:
             return answer.status
 
-    changing = asyncio.create_task(change())
+    asking = asyncio.create_task(ask())
     await begun.wait()
     await asyncio.sleep(0.4)  # it has been identified, and waits for the rest
-    assert (await call(api, other, "POST", f"/users/{id_of(lost)}/suspend"))[0] == 200
+    assert (await meanwhile())[0] == 200
     may_end.set()
+    return await asking
 
-    assert await changing == 401
+
+async def test_a_body_that_is_held_back_keeps_no_right_that_was_lost_meanwhile(
+    serve: Serve, owner: Any
+) -> None:
+    api = await serve()
+    lost, other, victim = await admin(api, owner), await admin(api, owner), await person(api, owner)
+    theft = ("PATCH", f"/users/{id_of(victim)}", {"email": "thief@example.com"})
+
+    status = await slowly(
+        api, lost, theft, lambda: call(api, other, "POST", f"/users/{id_of(lost)}/suspend")
+    )
+
+    assert status == 401
     email = await owner.fetchval("SELECT email FROM users WHERE id = $1", id_of(victim))
     assert email == victim["user"]["email"]
+
+
+async def test_a_role_that_is_lost_while_a_body_is_held_back_permits_nothing_more(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    ada, boss = await person(api, owner), await admin(api, owner)
+
+    status = await slowly(
+        api,
+        ada,
+        ("POST", "/content", {"title": "Notes"}),
+        lambda: call(api, boss, "DELETE", f"/users/{id_of(ada)}/roles/user"),
+    )
+
+    assert status == 403
+    assert await owner.fetchval("SELECT count(*) FROM content") == 0
 
 
 async def test_nobody_takes_over_an_account_that_may_do_what_they_may_not(

@@ -79,3 +79,17 @@ async def test_a_right_code_is_given_back(serve: Serve, mailroom: Mailroom, owne
     assert (await post(api, "verify-email", email=address, code=code))[0] == 200
 
     assert await owner.fetchval("SELECT max(failures) FROM sign_in_failures") == 0
+
+
+@pytest.mark.parametrize("path", ["resend-verification", "forgot-password"])
+async def test_as_much_is_promised_to_an_address_that_nobody_has(
+    api: aiohttp.ClientSession, owner: Any, path: str
+) -> None:
+    address = (await register(api))["user"]["email"]
+    await owner.execute("DELETE FROM outbox")
+
+    for email in (address, "nobody@example.com"):
+        assert (await post(api, path, email=email))[0] == 200
+
+    promised = await owner.fetch("SELECT name, count(*) FROM outbox GROUP BY name")
+    assert [row["count"] for row in promised] == [2]

@@ -216,3 +216,21 @@ async def test_a_letter_without_an_end_cannot_be_kept(
     )
 
     assert nullable == []
+
+
+async def test_whoever_chose_a_new_password_is_let_in_from_anywhere_at_once(
+    serve: Serve, mailroom: Mailroom
+) -> None:
+    api = await serve(trusted_proxies="127.0.0.1", rate_limit_anonymous="off")
+    _, address = await somebody(api, mailroom)
+    guess = {"email": address, "password": "Wrong-Horse-9"}
+    for number in range(6):
+        closed, _ = await post(api, "login", headers=via(number), **guess)
+    await post(api, "forgot-password", email=address)
+    letter = token_of(await mailroom.one("reset"))
+
+    await post(api, "reset-password", headers=via(10), token=letter, newPassword=NEW)
+    right = {"email": address, "password": NEW}
+    status, _ = await post(api, "login", headers=via(11), **right)
+
+    assert (closed, status) == (429, 200)

@@ -193,3 +193,19 @@ async def raw(api: aiohttp.ClientSession, path: str, cookie: bytes) -> bytes:
     writer.close()
     await writer.wait_closed()
     return answer
+
+
+async def test_the_next_tokens_of_a_browsers_session_are_counted_as_at_the_api(
+    serve: Serve, owner: Any
+) -> None:
+    api = await serve(rate_limit_refresh="2/15m")
+    browser = Browser(api)
+    await browser.sign_in(await admin(api, owner))
+    found = []
+
+    for _ in range(3):
+        del browser.jar["ostiary_page_access"]  # as after a quarter of an hour
+        status, _, headers = await browser.ask("GET", STATUS)
+        found.append((status, "Retry-After" in headers))
+
+    assert found == [(200, False), (200, False), (429, True)]
