@@ -4,7 +4,7 @@ CPU times of the web process, PostgreSQL, Redis, relay and worker were taken fro
 embedded servers with 100,000 users (2026-11-21, AMD EPYC, 2 cores), each as a multiple of GET
 /auth/me in the same run, times that request's 380 us; sign-ins, refreshes, reads and lists add up
 to what `make bench ROW=growth` and ROW=beside measure ("Cost as it grows", "Signing in" in
-docs/BENCHMARKS.md). Other figures name their section there.
+docs/BENCHMARKS.md; the newest run found a quarter less). Other figures name their section there.
 """
 
 from collections.abc import Mapping

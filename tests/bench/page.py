@@ -9,7 +9,7 @@ SUMMARY = "Beside the others"
 _HEADING = """# Benchmarks
 
 Written by `make bench`; figures of one machine are to be compared among themselves only.
-`make bench ROW=beside` runs what is measured beside others (about 25 minutes), `make bench
+`make bench ROW=beside` runs what is measured beside others (about 40 minutes), `make bench
 ROW=login` one row of it. How it is done, and what is fair: [benchmarking.md](benchmarking.md).
 
 """
