@@ -44,6 +44,20 @@ async def test_a_key_is_good_for_a_day_and_then_for_something_else(
     assert status == 201
 
 
+async def test_a_key_that_is_taken_anew_is_kept_for_a_day_of_its_own(
+    tools: Tools, owner: Any
+) -> None:
+    past = "UPDATE idempotency_keys SET expires_at = now() - interval '1 second'"
+    async with tools.database.reading() as storage:
+        await storage.idempotency.claim(b"key", secret=b"one", body_mac=b"body")
+        await owner.execute(past)
+        await storage.idempotency.claim(b"key", secret=b"one", body_mac=b"other")
+
+        assert await storage.idempotency.purge(limit=9) == 0
+        await owner.execute(past)
+        assert await storage.idempotency.purge(limit=9) == 1
+
+
 async def test_a_request_whose_lease_ran_out_cannot_finish_what_another_took_over(
     tools: Tools, owner: Any
 ) -> None:

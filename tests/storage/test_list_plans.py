@@ -17,13 +17,13 @@ _KEPT = """
 SELECT statement, generic_plans, custom_plans FROM pg_prepared_statements
 WHERE statement LIKE '%AS part%' AND statement NOT LIKE '%pg_prepared_statements%'
 """
-# The 500 newest a minute apart, all others ten minutes. Some have a name of their own.
+# The 500 newest, or oldest, a minute apart, all others ten minutes. Some have a name of their own.
 _MANY = """
 INSERT INTO users (id, email, first_name, last_name, created_at)
 SELECT gen_random_uuid(), 'many.' || number || '@example.com', 'Many', CASE
         WHEN number IN (600, 610) THEN 'Lovelace' WHEN number IN (620, 1500) THEN 'Hopper'
         WHEN number = 2900 THEN 'Turing' ELSE 'Many' END,
-    $1::timestamptz - (number + 9 * greatest(number - 500, 0)) * interval '1 minute'
+    $1::timestamptz + $2 * (number + 9 * greatest(number - 500, 0)) * interval '1 minute'
 FROM generate_series(1, 3000) AS number
 """
 _ALIKE = [
@@ -116,6 +116,7 @@ async def test_a_kept_search_walks_the_order_and_asks_the_words_index_in_every_p
     assert {line.count("~~") for line in asked} == {2}, plan
 
 
+@pytest.mark.parametrize("way", ["DESC", "ASC"])
 @pytest.mark.parametrize(
     ("word", "found"),
     [
@@ -126,10 +127,10 @@ async def test_a_kept_search_walks_the_order_and_asks_the_words_index_in_every_p
     ],
 )
 async def test_a_search_looks_no_further_than_it_has_to(
-    room: OwnDatabase, database: Database, word: str, found: dict[str, int]
+    room: OwnDatabase, database: Database, word: str, found: dict[str, int], way: str
 ) -> None:
-    await many(room)
-    window = Window(words=(word,), limit=1, offset=None)
+    await many(room, way)
+    window = Window(words=(word,), descending=way == "DESC", limit=1, offset=None)
 
     plan = await explained(room, window, "(ANALYZE, COSTS OFF, TIMING OFF)")
     async with database.reading() as storage:
@@ -139,16 +140,19 @@ async def test_a_search_looks_no_further_than_it_has_to(
         first = plan.partition(f"CTE {name}\n")[2].partition("\n")[0]
         assert re.findall(r"rows=(\d+)", first) == [str(rows)], (name, plan)
     [person] = await room.owner.fetch(
-        "SELECT id FROM users WHERE search_text LIKE $1 ORDER BY created_at DESC LIMIT 1",
+        f"SELECT id FROM users WHERE search_text LIKE $1 ORDER BY created_at {way} LIMIT 1",  # noqa: S608
         f"%{word}%",
     )
     assert [item.id for item in part.items] == [person["id"]]
     assert part.has_next == (word != "turing")
 
 
-async def many(room: OwnDatabase) -> None:
-    """Add so many people that an index is worth something, and let PostgreSQL know of them."""
-    await room.owner.execute(_MANY, THEN)
+async def many(room: OwnDatabase, way: str = "DESC") -> None:
+    """Add so many people that an index is worth something, and let PostgreSQL know of them.
+
+    In both orders of time the same ones come first.
+    """
+    await room.owner.execute(_MANY, THEN, -1 if way == "DESC" else 1)
     await room.owner.execute("ANALYZE users")
 
 

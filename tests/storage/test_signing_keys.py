@@ -183,6 +183,23 @@ async def test_a_key_is_old_when_its_age_says_so_and_not_before(
     assert await states(database) == [NEXT, SIGNING]
 
 
+async def test_a_key_grows_old_from_when_it_was_made_on(
+    database: Database, room: OwnDatabase
+) -> None:
+    await ensure_key(database, EDDSA)
+    await rotate(database, EDDSA, reason=Reason.COMMAND)
+    await room.age(HOUR + 300)
+
+    async with database.reading() as storage:
+        signing = await storage.signing_keys.signing()
+
+    assert signing
+    assert HOUR + 300 <= signing.age < HOUR + 400
+    made = await rotate_old(database, EDDSA, seconds=HOUR)
+    assert made
+    assert made.made
+
+
 async def test_a_key_is_retired_when_no_token_of_it_can_be_alive(
     database: Database, room: OwnDatabase
 ) -> None:
