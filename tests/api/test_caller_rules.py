@@ -13,6 +13,8 @@ from tests.api.test_guard import BEHIND_A_PROXY, attempt, via
 from tests.conftest import Serve
 from tests.factories import PASSWORD, bearer, new_user, register
 
+_HOW = "WWW-Authenticate"
+
 
 async def me(api: aiohttp.ClientSession, who: dict[str, Any]) -> int:
     async with api.get(f"{AUTH}/me", headers=bearer(who)) as answer:
@@ -165,3 +167,35 @@ async def test_refusals_repetitions_and_surplus_are_written_down_for_what_they_a
         ("user.registration_repeated", "success"),
         ("session.refused", "denied"),
     }
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/problem+json"])
+async def test_every_401_says_how_to_prove_who_one_is(
+    api: aiohttp.ClientSession, kind: str
+) -> None:
+    body = {"email": "nobody@example.com", "password": "x"}
+    found = []
+
+    for method, path, token in (
+        ("GET", "me", ""),
+        ("GET", "me", "Bearer x"),
+        ("POST", "login", ""),
+    ):
+        sent = {"Accept": kind, "Authorization": token}
+        async with api.request(method, f"{AUTH}/{path}", json=body, headers=sent) as answer:
+            told = await answer.json(content_type=kind)
+            found.append((told.get("code") or told["error"]["code"], answer.headers[_HOW]))
+
+    codes = ("UNAUTHORIZED", "INVALID_TOKEN", "INVALID_CREDENTIALS")
+    assert found == [(code, 'Bearer realm="ostiary"') for code in codes]
+
+
+@pytest.mark.parametrize("scheme", ["bearer", "BEARER"])
+async def test_the_scheme_of_a_token_is_good_in_any_case(
+    api: aiohttp.ClientSession, scheme: str
+) -> None:
+    who = await register(api)
+    sent = {"Authorization": f"{scheme} {who['accessToken']}"}
+
+    async with api.get(f"{AUTH}/me", headers=sent) as answer:
+        assert answer.status == 200

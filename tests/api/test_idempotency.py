@@ -6,10 +6,12 @@ from typing import Any
 import aiohttp
 import pytest
 
+from api.parts import Parts
 from storage.actor import SYSTEM
 from storage.idempotency import ClaimLost
 from storage.roles import BuiltInRole
 from tests.api.flows import NEW, post
+from tests.api.jobs import job_in
 from tests.api.test_roles import AUDITOR
 from tests.factories import PASSWORD, bearer, new_user
 from tests.people import call, person
@@ -129,3 +131,17 @@ async def test_what_was_deleted_is_not_shown_again_nor_made_again(
     assert gone == 200
     assert status == 404
     assert "Take a new key" in told["error"]["message"]
+
+
+async def test_a_key_that_two_jobs_are_replayed_with_makes_two(
+    api: aiohttp.ClientSession, owner: Any, parts: Parts
+) -> None:
+    boss = await person(api, owner, BuiltInRole.ADMIN)
+    olds = [str(await job_in(parts, owner, state)) for state in ("dead", "discarded")]
+
+    found = [
+        (await call(api, boss, "POST", f"/admin/jobs/{old}/replay", {}, Idempotency_Key="k"))[1]
+        for old in olds
+    ]
+
+    assert [told["data"]["replayOf"] for told in found] == olds

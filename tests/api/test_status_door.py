@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 
 from tests.api.browsers import SIGN_IN, Browser
+from tests.api.holders import holder, own_role
 from tests.conftest import Serve
 from tests.factories import PASSWORD, bearer
 from tests.people import Person, admin, id_of, person
@@ -209,3 +210,35 @@ async def test_the_next_tokens_of_a_browsers_session_are_counted_as_at_the_api(
         found.append((status, "Retry-After" in headers))
 
     assert found == [(200, False), (200, False), (429, True)]
+
+
+async def test_whoever_guesses_at_the_form_is_told_how_long_to_wait(
+    serve: Serve, owner: Any
+) -> None:
+    api = await serve(rate_limit_auth_failures="2/1h")
+    browser, boss = Browser(api), await admin(api, owner)
+
+    found = [await browser.sign_in(boss, "Wrong-Horse-9") for _ in range(3)]
+
+    assert [status for status, _, _ in found] == [401, 401, 429]
+    assert int(found[2][2]["Retry-After"]) > 0
+
+
+async def test_one_role_of_several_is_enough_to_look(
+    browser: Browser, api: aiohttp.ClientSession, owner: Any
+) -> None:
+    user = await holder(api, owner, "users:read_own", rank=60)
+    lower, higher = (
+        await own_role(owner, "statistics:read", rank=55),
+        await own_role(owner, rank=65),
+    )
+    await owner.execute(
+        "INSERT INTO user_roles (user_id, role_id) SELECT $1, id FROM roles WHERE name = ANY($2)",
+        id_of(user),
+        [lower, higher],
+    )
+
+    status, _, _ = await browser.sign_in(user)
+
+    assert status == 303
+    assert (await browser.ask("GET", STATUS))[0] == 200

@@ -147,6 +147,8 @@ async def test_everybody_leaves_who_wants_to(api: aiohttp.ClientSession, owner: 
     ]
 
     assert found == [200, 200, 404, 403, 200]
+    left = "SELECT count(*) FROM audit_inbox WHERE (facts::jsonb ->> 'left')::boolean"
+    assert await owner.fetchval(left) == 3
     seen = await get(api, await admin(api, owner), made)
     assert (seen["memberCount"], seen["myRole"]) == (1, None)
 
