@@ -13,6 +13,7 @@ from storage.roles import BuiltInRole
 from tests.api.flows import NEW, post
 from tests.api.jobs import job_in
 from tests.api.test_roles import AUDITOR
+from tests.conftest import Serve
 from tests.factories import PASSWORD, bearer, new_user
 from tests.people import call, person
 from workers.toolbox import Tools
@@ -145,3 +146,15 @@ async def test_a_key_that_two_jobs_are_replayed_with_makes_two(
     ]
 
     assert [told["data"]["replayOf"] for told in found] == olds
+
+
+async def test_a_registration_that_opens_no_session_is_repeated_as_it_was(
+    serve: Serve, owner: Any
+) -> None:
+    api, body = await serve(require_verified_email="login"), new_user()
+
+    found = [await post(api, "register", headers=_KEY, **body) for _ in range(2)]
+
+    assert [status for status, _ in found] == [202, 202]
+    assert found[0][1]["message"] == found[1][1]["message"]
+    assert await owner.fetchval("SELECT count(*) FROM users") == 1

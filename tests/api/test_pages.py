@@ -16,6 +16,7 @@ from storage.actor import SYSTEM
 from storage.tokens import TokenKind, derived, digest
 from tests.conftest import MakeSettings
 from tests.factories import PASSWORD, register
+from tests.people import admin
 
 
 @pytest.fixture
@@ -267,3 +268,15 @@ async def test_a_newer_letter_makes_the_older_one_worthless(
         assert answer.status == 400
     async with api.post("/api/v1/auth/verify-email", json={"token": newer}) as answer:
         assert answer.status == 200
+
+
+async def test_a_good_link_is_closed_once_there_is_an_administrator(
+    api: aiohttp.ClientSession, setup_token: str, owner: Any
+) -> None:
+    await admin(api, owner)
+
+    async with api.get("/setup", params={"token": setup_token}) as answer:
+        assert answer.status == 403
+    async with api.post("/setup", data=_admin_form(setup_token)) as answer:
+        assert answer.status == 403
+    assert await owner.fetchval("SELECT count(*) FROM users") == 1

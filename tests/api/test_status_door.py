@@ -10,7 +10,7 @@ import pytest
 from tests.api.browsers import SIGN_IN, Browser
 from tests.api.holders import holder, own_role
 from tests.conftest import Serve
-from tests.factories import PASSWORD, bearer
+from tests.factories import PASSWORD, bearer, new_user
 from tests.people import Person, admin, id_of, person
 
 STATUS, SIGN_OUT = "/ops/status", "/ops/sign-out"
@@ -242,3 +242,29 @@ async def test_one_role_of_several_is_enough_to_look(
 
     assert status == 303
     assert (await browser.ask("GET", STATUS))[0] == 200
+
+
+async def test_where_only_verified_people_sign_in_administrators_do_too(
+    serve: Serve, owner: Any
+) -> None:
+    api = await serve(require_verified_email="login")
+    browser, boss = Browser(api), await housed(api, owner)
+
+    unproved, _, _ = await browser.sign_in(boss)
+    await owner.execute("UPDATE users SET email_verified = true")
+
+    assert unproved == 403
+    assert await owner.fetchval("SELECT count(*) FROM sessions") == 0
+    assert (await browser.sign_in(boss))[0] == 303
+
+
+async def housed(api: aiohttp.ClientSession, owner: Any) -> Person:
+    """Register an administrator who has no session and has not proved their address."""
+    body = new_user()
+    async with api.post("/api/v1/auth/register", json=body) as answer:
+        assert answer.status == 202
+    await owner.execute(
+        "INSERT INTO user_roles (user_id, role_id)"
+        " SELECT users.id, roles.id FROM users, roles WHERE roles.name = 'admin'"
+    )
+    return {"user": {"email": body["email"]}}
