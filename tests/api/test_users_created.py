@@ -7,6 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.api.holders import events, holder
 from tests.conftest import Serve
 from tests.factories import bearer, new_user
 from tests.mailroom import Mailroom, kind_of
@@ -64,3 +65,30 @@ async def test_a_repeated_creation_gives_the_same_person_and_one_letter(
     assert (first[0], again[0], other[0]) == (201, 201, 422)
     assert first[1]["data"] == again[1]["data"]
     assert [kind_of(letter) for letter in await mailroom.deliver()] == ["invitation"]
+
+
+async def test_who_may_not_give_roles_creates_nobody_with_another_role_than_the_usual(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    clerk = await holder(api, owner, "users:read", "users:create", "users:read_own")
+    ada = {"email": "ada@example.com", "firstName": "Ada", "lastName": "Lovelace"}
+
+    found = [
+        (await call(api, clerk, "POST", "/users", ada | {"role": role}))[0]
+        for role in ("guest", "user")
+    ]
+
+    assert found == [403, 201]
+
+
+async def test_what_is_written_down_says_whether_an_address_was_taken_for_proved(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    boss = await admin(api, owner)
+    for verified in (True, False):
+        new = new_user(emailVerified=verified)
+        assert (await call(api, boss, "POST", "/users", new))[0] == 201
+
+    noted = await events(owner, "user.created")
+
+    assert [facts["verified"] for _, facts in noted] == [True, False]
