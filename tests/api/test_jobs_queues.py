@@ -103,12 +103,16 @@ async def test_without_redis_nobody_knows_who_works_and_all_else_is_told(
 
 
 async def test_a_queue_is_held_and_released_once_however_often_that_is_asked(
-    api: aiohttp.ClientSession, owner: Any
+    api: aiohttp.ClientSession, owner: Any, parts: Parts
 ) -> None:
     boss = await admin(api, owner)
+    counters = [parts.metrics.job_changes.labels(change) for change in ("held", "released")]
+    before = [counter._value.get() for counter in counters]
 
     held = [await call(api, boss, "POST", "/admin/queues/emails/hold", _HOLD) for _ in "ab"]
     released = [await call(api, boss, "POST", "/admin/queues/emails/release") for _ in "ab"]
+    after = [counter._value.get() for counter in counters]
+    assert [now - then for now, then in zip(after, before, strict=True)] == [1, 1]
 
     assert [status for status, _ in held + released] == [200] * 4
     paused = held[0][1]["data"]["paused"]
