@@ -9,6 +9,7 @@ import random
 import time
 from contextlib import AsyncExitStack
 
+import asyncpg
 import pytest
 
 from tests.chaos.conftest import ROUNDS
@@ -103,7 +104,7 @@ async def _drained(installation: Installation) -> float:
     async def is_quiet() -> bool:
         try:
             connection = await installation.connect()
-        except OSError:
+        except (OSError, asyncpg.CannotConnectNowError):  # it may be recovering yet
             return False
         try:
             return await connection.fetchval(OPEN) == await connection.fetchval(UNSEALED) == 0
