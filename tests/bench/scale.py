@@ -137,9 +137,9 @@ def _row(name: str, measured: Measured, goal: Goal) -> str:
 
 def _beside(name: str, figures: Mapping[str, float]) -> str:
     """Return a row of what is no CPU time: figures of few to many people."""
-    few, *_, many = figures.values()
-    cells = [f"{figure:,.1f}" for figure in figures.values()]
-    return f"| {name} | {' | '.join(cells)} | {many / few:.3g}x |"
+    found = list(figures.values())
+    cells = [f"{figure:,.1f}" for figure in found]
+    return f"| {name} | {' | '.join(cells)} | {found[-1] / found[0]:.3g}x |"
 
 
 @asynccontextmanager
