@@ -6,7 +6,7 @@ import pytest
 
 from ops.stack import Stack
 from ops.stack.memory import megabytes, shared_buffers
-from tests.ops.stacks import FAST, ask, open_room
+from tests.ops.stacks import ask, open_room
 
 GIGABYTE = 1 << 30
 
@@ -59,7 +59,7 @@ def test_the_share(has: int, takes: str) -> None:
 
 def test_postgresql_is_started_with_it() -> None:
     with open_room() as room:
-        stack = Stack(room / "home", settings=FAST)
+        stack = Stack(room / "home", settings={"fsync": "off"})
         addresses = stack.start()
         try:
             asked = "SELECT setting::int * 8 / 1024 FROM pg_settings WHERE name = 'shared_buffers'"
