@@ -34,7 +34,8 @@ async def check(settings: Settings) -> list[Finding]:
 
 
 async def _redis(settings: Settings) -> Finding:
-    client = Redis(settings.redis_url or "unix:///nowhere", Metrics())
+    url = settings.redis_url or "unix:///nowhere"
+    client = Redis(url, Metrics(), timeout_ms=settings.redis_timeout_ms)
     started = time.perf_counter()
     try:
         await client.ping()
@@ -46,7 +47,7 @@ async def _redis(settings: Settings) -> Finding:
 
 
 async def _proxy(settings: Settings) -> Finding:
-    client = Redis(settings.redis_url, Metrics())
+    client = Redis(settings.redis_url, Metrics(), timeout_ms=settings.redis_timeout_ms)
     try:
         peer = await suspected_proxy(client, settings.trusted_proxies)
     except Unavailable as problem:

@@ -1,7 +1,7 @@
 """The way into Redis: a doorbell, limits, and who serves metrics. Nothing here is ever the truth.
 
-On the request path a command may take 100 ms; after a failure the breaker keeps everybody away from
-Redis for a second, so that a frozen server costs one request in a second and not all of them.
+On the request path a command may take REDIS_TIMEOUT_MS; after a failure the breaker keeps everybody
+away from Redis for a second, so that a frozen server costs one request in a second and not all.
 """
 
 import asyncio
@@ -18,7 +18,6 @@ from storage.redis_library import redis
 
 T = TypeVar("T")
 
-_TIMEOUT = 0.1
 _CONNECTIONS = 8
 _OPEN_SECONDS = 1.0
 _REST_SECONDS = 1.0
@@ -58,23 +57,24 @@ class RedisAway(Unavailable, kind=Kind.UNAVAILABLE, code="SERVICE_UNAVAILABLE"):
 
 
 class Redis:
-    """A client that answers or gives up within 100 ms."""
+    """A client that answers or gives up within `timeout_ms` milliseconds."""
 
-    def __init__(self, url: str, metrics: Metrics) -> None:
+    def __init__(self, url: str, metrics: Metrics, *, timeout_ms: int = 100) -> None:
+        self._timeout = timeout = timeout_ms / 1000
         # A few connections carry everything: a burst queues here for microseconds instead of
         # opening hundreds of sockets at once.
         pool = redis.asyncio.BlockingConnectionPool.from_url(
             url,
             max_connections=_CONNECTIONS,
-            timeout=_TIMEOUT,
-            socket_timeout=_TIMEOUT,
-            socket_connect_timeout=_TIMEOUT,
+            timeout=timeout,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
             retry=_once(),
         )
         self._client = redis.asyncio.Redis.from_pool(pool)
         # A blocking command waits longer than any other may take.
         self._waiting = redis.asyncio.Redis.from_url(
-            url, socket_connect_timeout=_TIMEOUT, retry=_once()
+            url, socket_connect_timeout=timeout, retry=_once()
         )
         self._errors = metrics.redis_errors
         self._closed_until = 0.0
@@ -189,7 +189,7 @@ class Redis:
 
     async def _attempt(self, command: Awaitable[T]) -> T:
         try:
-            async with asyncio.timeout(2 * _TIMEOUT):
+            async with asyncio.timeout(2 * self._timeout):
                 result = await _cancellable(command)
         except (redis.RedisError, OSError, TimeoutError) as error:
             self._errors.inc()

@@ -78,7 +78,7 @@ def _add_filters(parser: argparse.ArgumentParser, *, states: tuple[JobState, ...
 async def run(settings: Settings, args: argparse.Namespace) -> int:
     """Run one command; exit 1 when nothing was changed. Raises Problem."""
     metrics = Metrics()
-    redis = Redis(settings.redis_url, metrics)
+    redis = Redis(settings.redis_url, metrics, timeout_ms=settings.redis_timeout_ms)
     database = await Database.open(
         settings.worker_database_url or settings.database_url,
         keys=settings.keyring,

@@ -90,7 +90,7 @@ class Status:
 async def look(settings: Settings) -> Status:
     """Look once; raise DatabaseAway."""
     metrics = Metrics()
-    redis = Redis(settings.redis_url, metrics)
+    redis = Redis(settings.redis_url, metrics, timeout_ms=settings.redis_timeout_ms)
     try:
         database = await Database.open(
             settings.worker_database_url or settings.database_url,

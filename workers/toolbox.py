@@ -61,7 +61,7 @@ async def open_tools(
 
     async with AsyncExitStack() as stack:
         tracer = stack.enter_context(tracing(settings, process=name))
-        redis = Redis(settings.redis_url, metrics)
+        redis = Redis(settings.redis_url, metrics, timeout_ms=settings.redis_timeout_ms)
         stack.push_async_callback(redis.close)
         database = await until_reachable("PostgreSQL", open_database)
         stack.push_async_callback(database.close)

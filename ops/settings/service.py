@@ -107,6 +107,12 @@ class ServiceSettings:
         secret=True,
         example="redis://localhost:6379/0",
     )
+    redis_timeout_ms: int = setting(
+        kinds.integer(10, 10_000),
+        "100",
+        "milliseconds that a request waits for Redis before it goes on without it",
+        section="Servers",
+    )
 
     secret_keys: tuple[SecretKey, ...] = setting(
         kinds.secret_keys,

@@ -35,7 +35,7 @@ async def attempts(
 ) -> AsyncIterator[Attempts]:
     """Count two guesses an hour at an account, and two from an address."""
     settings, metrics = make_settings(), Metrics()
-    redis = Redis(settings.redis_url, metrics)
+    redis = Redis(settings.redis_url, metrics, timeout_ms=settings.redis_timeout_ms)
     async with opened(room, make_settings) as database:
         yield _counting(database, redis, settings.keyring, metrics)
     await redis.close()

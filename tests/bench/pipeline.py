@@ -91,7 +91,7 @@ async def start(chosen: Namespace) -> str:
 
 async def _waits(environ: dict[str, str], stamps: Path) -> list[float]:
     settings, metrics = load(environ), Metrics()
-    redis = Redis(settings.redis_url, metrics)
+    redis = Redis(settings.redis_url, metrics, timeout_ms=settings.redis_timeout_ms)
     database = await Database.open(
         settings.database_url, keys=settings.keyring, metrics=metrics, name="bench"
     )

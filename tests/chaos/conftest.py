@@ -209,6 +209,7 @@ def _environment(environ: dict[str, str], at: Addresses, folder: Path) -> dict[s
         "WORKER_DATABASE_URL": str(at.worker_database_url),
         "MIGRATION_DATABASE_URL": str(at.migration_database_url),
         "REDIS_URL": str(at.redis_url),
+        "REDIS_TIMEOUT_MS": "100",
         "WEB_PROCESSES": "1",
     }
 
@@ -219,7 +220,7 @@ async def _tools(settings: Settings, mail: Path) -> AsyncIterator[Tools]:
     database = await Database.open(
         settings.worker_database_url, keys=settings.keyring, metrics=metrics, name="test"
     )
-    redis = Redis(settings.redis_url, metrics)
+    redis = Redis(settings.redis_url, metrics, timeout_ms=settings.redis_timeout_ms)
     yield Tools(
         settings=settings,
         keys=settings.keyring,

@@ -72,14 +72,22 @@ def settings(own_environ: dict[str, str], tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-async def own() -> AsyncIterator[tuple[Redis, int, Metrics]]:
-    """Run a Redis of this test's own; give a client, its process id, the metrics."""
+def own_redis() -> Iterator[tuple[str, int]]:
+    """Run a Redis of this test's own; give its address and process id."""
     with open_room() as folder:
         stack = Stack(folder / "home", postgres=False)
-        metrics = Metrics()
-        client = Redis(str(stack.start().redis_url), metrics)
+        url = str(stack.start().redis_url)
         pid = stack.pids["redis"]
-        yield client, pid, metrics
+        yield url, pid
         os.kill(pid, signal.SIGCONT)
-        await client.close()
         stack.stop()
+
+
+@pytest.fixture
+async def own(own_redis: tuple[str, int]) -> AsyncIterator[tuple[Redis, int, Metrics]]:
+    """Give a client of that Redis, the server's process id, the metrics."""
+    url, pid = own_redis
+    metrics = Metrics()
+    client = Redis(url, metrics)
+    yield client, pid, metrics
+    await client.close()

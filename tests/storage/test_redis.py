@@ -37,6 +37,19 @@ async def test_a_frozen_server_costs_a_quarter_second_once_and_then_nothing(
     assert metrics.registry.get_sample_value("redis_client_errors_total") == 1
 
 
+async def test_who_is_given_more_time_has_an_answer_from_a_server_that_is_slow(
+    own_redis: tuple[str, int],
+) -> None:
+    url, pid = own_redis
+    patient = Redis(url, Metrics(), timeout_ms=10_000)
+    await patient.ping()
+    os.kill(pid, signal.SIGSTOP)
+    asyncio.get_running_loop().call_later(0.5, os.kill, pid, signal.SIGCONT)
+
+    assert await patient.script(_ECHO, [], [7]) == [7]
+    await patient.close()
+
+
 async def test_after_the_freeze_answers_belong_to_their_questions(
     own: tuple[Redis, int, Metrics],
 ) -> None:

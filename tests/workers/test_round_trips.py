@@ -58,7 +58,8 @@ async def scene(
         database = await Database.open(
             settings.worker_database_url, keys=settings.keyring, metrics=metrics, name="test"
         )
-        redis, ours = Redis(settings.redis_url, metrics), Broker(settings.redis_url)
+        redis = Redis(settings.redis_url, metrics, timeout_ms=settings.redis_timeout_ms)
+        ours = Broker(settings.redis_url)
         wired = replace(tools, settings=settings, database=database, redis=redis)
         yield Scene(between, wired, ours, tools.database, broker, put, add_user)
         await database.close()
