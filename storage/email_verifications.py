@@ -7,7 +7,8 @@ from uuid import UUID
 
 from storage.tokens import MAX_WRONG_CODES, Guess
 
-# A repeated letter writes the same row again, under a new secret key perhaps. Ids grow with time: a
+# A repeated letter writes the same row again, under a new secret key perhaps, and one whose token a
+# change of the credential retired before it left has a token for the new one. Ids grow with time: a
 # late retry of an older letter is not offered beside a newer one.
 OFFER = """
 INSERT INTO email_verification_tokens (id, user_id, email, token_mac, code_mac, expires_at)
@@ -15,8 +16,9 @@ SELECT $1, $2, $3, $4, $5, now() + make_interval(secs => $6)
 WHERE NOT EXISTS (SELECT FROM email_verification_tokens WHERE user_id = $2 AND id > $1)
 ON CONFLICT (id) DO UPDATE
 SET token_mac = excluded.token_mac, code_mac = excluded.code_mac,
-    expires_at = excluded.expires_at, updated_at = now()
+    expires_at = excluded.expires_at, spent_at = NULL, updated_at = now()
 WHERE email_verification_tokens.spent_at IS NULL
+   OR email_verification_tokens.token_mac <> excluded.token_mac
 RETURNING true
 """
 
@@ -92,7 +94,7 @@ class EmailVerifications:
     ) -> bool:
         """Keep the digests of a letter's token and code; older ones of the person die.
 
-        False when this letter is pointless: a newer one was written, or its token was used.
+        False when a newer letter was written, or this very token was used or retired.
         """
         offered = await self._connection.fetchval(
             OFFER, token_id, user_id, email, token_mac, code_mac, seconds

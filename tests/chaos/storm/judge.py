@@ -158,15 +158,17 @@ def _id_of(letter: EmailMessage) -> str:
 def _may_be_withheld(
     promise: dict[str, Any], found: Found, handed: "Counter[tuple[Any, bool]]", whom: str
 ) -> bool:
-    """Whether its recipient had enough, or a newer one, or this very one.
+    """Whether its recipient had enough, or a newer one, or this very one, or needs no proof.
 
     Whose worker is killed just after the mail server took it, and whose reader is quick to use the
-    token, is found spent by the next try.
+    token, is found spent by the next try. Who resets the password in that moment has proved the
+    address.
     """
     if whom:
         return whom == promise["email"] and promise["crashes"] > 0
-    had = handed[promise["user_id"], promise["template"] == "reset"]
-    return had >= _ENOUGH or _newer(promise, found)
+    is_reset = promise["template"] == "reset"
+    is_proved = not is_reset and handed[promise["user_id"], True] > 0
+    return is_proved or handed[promise["user_id"], is_reset] >= _ENOUGH or _newer(promise, found)
 
 
 def _newer(promise: dict[str, Any], found: Found) -> bool:
