@@ -5,13 +5,21 @@ at any depth for the same price. A page number costs what it skips.
 """
 
 from storage.pages.fetching import Statements, fetch_page, fetch_planned
-from storage.pages.listing import COUNTED, COUNTED_FOUND, COUNTED_MATCHES, Listing, pattern_of
+from storage.pages.listing import (
+    COUNTED,
+    COUNTED_FOUND,
+    COUNTED_MATCHES,
+    Apart,
+    Listing,
+    pattern_of,
+)
 from storage.pages.window import Cursor, Page, Window
 
 __all__ = [
     "COUNTED",
     "COUNTED_FOUND",
     "COUNTED_MATCHES",
+    "Apart",
     "Cursor",
     "Listing",
     "Page",

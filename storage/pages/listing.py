@@ -26,6 +26,20 @@ _Conditions = Callable[..., Sequence[words.Condition]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Apart:
+    """A table of an order's own, with a row for each row of the list.
+
+    What changes often is indexed there: a change leaves the indexes of the list's table alone.
+    """
+
+    table: str
+    # The id of the list's row.
+    row: str
+    # What the list's `always` asks, of the columns of this table.
+    always: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
     """A list as constants of SQL: nothing of a caller's is ever part of a statement's text."""
 
@@ -41,6 +55,8 @@ class Listing:
     instead: frozenset[str] = frozenset()
     # Wire name of an order to the type of its value, where its name does not tell.
     kinds: Mapping[str, str] = field(default_factory=dict)
+    # Wire name of an order to the table that has its values, where that is not the list's own.
+    apart: Mapping[str, Apart] = field(default_factory=dict)
     # Orders of what is searched: in them, what a word matches lies together.
     alphabetical: frozenset[str] = frozenset()
     # The order whose index has what is searched, of a list too long for guesses of the planner.
@@ -53,12 +69,12 @@ class Listing:
         """
         args = Arguments(hidden=self.is_settled(window))
         listed = self._where(window, args)
-        where = listed
+        source, where = self._source(window, listed)
         if window.after:
             where += f" AND {self._behind(window.after, window, args)}"
         matches = self._conditions(words.indexed, window, args)
-        order, row = self.orders[window.sort], f"{self.table}.id"
-        rows = f"SELECT {row}, {order} AS sort_value FROM {self.table}"  # noqa: S608 - constants
+        order, row = self.orders[window.sort], self._row(window)
+        rows = f"SELECT {row} AS id, {order} AS sort_value FROM {source}"  # noqa: S608 - constants
         part = f"{rows} WHERE {where} AND {matches}"
         count = self._counting(window, f"{listed} AND {matches}")
         ctes, sorting = "", _sorting(window, order, row)
@@ -67,7 +83,7 @@ class Listing:
             part, count = "SELECT * FROM matching", "SELECT count(*) FROM matching"
             sorting = _sorting(window, "sort_value", "id")
         elif window.words and (self._is_sampled(window) or window.sort in self.alphabetical):
-            near, full = self._near(window, args, where=where)
+            near, full = self._near(window, args, source=source, where=where)
             # What matches is read by itself, all of it: PostgreSQL takes it to be spread evenly
             # over every order, and would walk there, which took seconds in an alphabetical one.
             ctes = f"WITH {near}, found AS MATERIALIZED ({part} AND NOT {full})"
@@ -78,7 +94,7 @@ class Listing:
         # Rows that are skipped are not read: only their ids and sort values.
         rows = f"({part} {sorting} LIMIT {limit} OFFSET {offset}) AS part"
         # One after the other, by id: what is as good for any number of rows would read all people.
-        found = f"SELECT * FROM {self.table} WHERE {row} = part.id OFFSET 0"  # noqa: S608 - constants
+        found = f"SELECT * FROM {self.table} WHERE {self.table}.id = part.id OFFSET 0"  # noqa: S608
         rows += f" JOIN LATERAL ({found}) AS {self.table} ON true"
         select = self.select.replace("{rows}", rows).replace("{order}", "part.sort_value")
         listing = f"{select} {_sorting(window, 'part.sort_value', 'part.id')}"
@@ -90,18 +106,31 @@ class Listing:
         text = f"{ctes} SELECT listed.*, {counted} AS counted FROM ({listing}) AS listed"  # noqa: S608
         return text, args.values
 
-    def _near(self, window: Window, args: Arguments, *, where: str) -> tuple[str, str]:
+    def _row(self, window: Window) -> str:
+        apart = self.apart.get(window.sort)
+        return apart.row if apart else f"{self.table}.id"
+
+    def _source(self, window: Window, listed: str) -> tuple[str, str]:
+        """Return the tables whose rows are put in order, and which of them are listed."""
+        apart = self.apart.get(window.sort)
+        if apart is None:
+            return self.table, listed
+        if listed == self.always and not window.words:
+            return apart.table, apart.always
+        return f"{apart.table} JOIN {self.table} ON {self.table}.id = {apart.row}", listed
+
+    def _near(self, window: Window, args: Arguments, *, source: str, where: str) -> tuple[str, str]:
         """Return a table of what the first rows of the order have, and whether it is enough.
 
         Where a sample promises too little, they are not looked through.
         """
-        order, row = self.orders[window.sort], f"{self.table}.id"
+        order, row = self.orders[window.sort], self._row(window)
         at_hand = self._conditions(words.conditions, window, args)
         wanted = window.limit + 1 + (window.offset or 0)
         near, enough = min(_NEAR * wanted, _NEAR_AT_MOST), args.add(wanted, "bigint")
         promising = "true"
         if self._is_sampled(window):
-            newest = _sorting(Window(), self.orders[self.sampled], row)
+            newest = _sorting(Window(), self.orders[self.sampled], f"{self.table}.id")
             least = args.add(math.ceil(_SAMPLE * wanted / near), "bigint")
             promising = f"""(SELECT count(*) FROM (SELECT FROM (
                 SELECT {at_hand} AS matches FROM {self.table} WHERE {self.always} {newest}
@@ -109,7 +138,7 @@ class Listing:
             ) AS newest WHERE matches LIMIT {least}) AS sample) = {least}"""  # noqa: S608
         table = f"""near AS MATERIALIZED (
             SELECT id, sort_value FROM (
-                SELECT {row}, {order} AS sort_value, {at_hand} AS matches FROM {self.table}
+                SELECT {row} AS id, {order} AS sort_value, {at_hand} AS matches FROM {source}
                 WHERE {where} {_sorting(window, order, row)} LIMIT {args.add(near, "bigint")}
             ) AS first WHERE matches AND {promising} LIMIT {enough}
         )"""  # noqa: S608 - constants
@@ -180,7 +209,7 @@ class Listing:
         kind = "timestamptz" if window.sort.endswith("At") else "text"
         kind = self.kinds.get(window.sort, kind)
         value, last_id = args.add(last.value, f"text::{kind}"), args.add(last.id, "uuid")
-        row = f"({self.orders[window.sort]}, {self.table}.id)"
+        row = f"({self.orders[window.sort]}, {self._row(window)})"
         return f"{row} {sign} ({value}, {last_id})"
 
     def _conditions(self, kind: _Conditions, window: Window, args: Arguments) -> str:

@@ -17,6 +17,12 @@ WHERE indrelid = ANY($1::text[]::regclass[]) AND NOT indisunique
 ORDER BY 1
 """
 
+# What the triggers would have done row by row.
+LAST_LOGINS = """
+INSERT INTO user_last_logins (user_id, last_login_at, living)
+SELECT id, coalesce(last_login_at, '-infinity'), deleted_at IS NULL FROM users
+WHERE NOT EXISTS (SELECT FROM user_last_logins WHERE user_id = users.id)
+"""
 FORGET_EVERYTHING = "INSERT INTO revocations (id) VALUES (gen_random_uuid())"
 
 
@@ -28,7 +34,7 @@ async def without_triggers(connection: Any) -> AsyncIterator[None]:
     yield
     for table in _TABLES:
         await connection.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
-    # What the triggers would have told web processes row by row.
+    await connection.execute(LAST_LOGINS)
     await connection.execute(FORGET_EVERYTHING)
 
 

@@ -1,6 +1,6 @@
 """The list of people: its orders and filters, each with an index (migration `people`)."""
 
-from storage.pages import Listing
+from storage.pages import Apart, Listing
 from storage.users.records import COLUMNS, HELD_ROLES
 
 LIST = Listing(
@@ -12,7 +12,14 @@ LIST = Listing(
         "email": "users.email",
         "firstName": "lower(users.first_name)",
         "lastName": "lower(users.last_name)",
-        "lastLoginAt": "coalesce(users.last_login_at, '-infinity')",
+        "lastLoginAt": "user_last_logins.last_login_at",
+    },
+    apart={
+        "lastLoginAt": Apart(
+            table="user_last_logins",
+            row="user_last_logins.user_id",
+            always="user_last_logins.living",
+        ),
     },
     conditions={
         "role": """EXISTS (SELECT FROM user_roles

@@ -36,6 +36,7 @@ _OF_KIND = {
     "jsonb": "'{}'",
     "text[]": "'{}'",
     "timestamp with time zone": "now()",
+    "boolean": "true",
 }
 _OF_COLUMN = {"outcome": "'success'", "state": "'pending'"}
 

@@ -40,6 +40,11 @@ SELECT (SELECT count(*) FROM users) AS users, (SELECT count(*) FROM user_roles) 
     (SELECT count(*) FROM teams) AS teams, (SELECT count(*) FROM team_members) AS members,
     (SELECT count(*) FROM content) AS content
 """
+_IN_ORDER = """
+SELECT count(*) FROM users JOIN user_last_logins ON user_id = users.id
+WHERE living = (deleted_at IS NULL)
+  AND user_last_logins.last_login_at = coalesce(users.last_login_at, '-infinity')
+"""
 _TRIGGERS_OFF = "SELECT count(*) FROM pg_trigger WHERE tgenabled = 'D'"
 _ADD_CONTENT = "INSERT INTO content (id, title, owner_id) SELECT $1, 'Mine', id FROM users LIMIT 1"
 
@@ -149,6 +154,7 @@ async def test_many_people_leave_every_trigger_and_index_as_it_was(
     counts = await empty.fetchrow(_COUNTS)
     assert (counts["users"], counts["roles"], counts["teams"]) == (20_500, 20_500, 12)
     assert counts["members"] > 19_000
+    assert await empty.fetchval(_IN_ORDER) == 20_500
     # Web processes forget whatever they had in memory.
     assert await empty.fetchval(_ALL_FORGOTTEN) == 1
 

@@ -1,0 +1,108 @@
+"""The order by last sign-in, in a table of its own: what changes it, and what it spares."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from storage.database import Database
+from storage.pages import Window
+from storage.users.listing import LIST
+from tests.own_database import OwnDatabase, opened, own_database
+from tests.storage.crowd import THEN, add, page
+
+# What the table says that the people do not, and the other way round.
+_APART = """
+SELECT count(*) FROM users FULL JOIN user_last_logins ON user_id = users.id
+WHERE (coalesce(users.last_login_at, '-infinity'), deleted_at IS NULL)
+    IS DISTINCT FROM (user_last_logins.last_login_at, living)
+"""
+_UPDATED = "SELECT pg_stat_get_xact_tuples_hot_updated('users'::regclass)"
+_ENTRIES = "SELECT count(*) FROM pg_index WHERE indrelid = 'users'::regclass AND indexprs IS NULL"
+
+
+@pytest.fixture(scope="module")
+async def room(home: Any, addresses: Any, make_settings: Any) -> AsyncIterator[OwnDatabase]:
+    """Run a database of these tests' own."""
+    async with own_database(home, make_settings, "logins") as made:
+        yield made
+
+
+@pytest.fixture
+async def database(room: OwnDatabase, make_settings: Any) -> AsyncIterator[Database]:
+    """Open it, empty."""
+    async with opened(room, make_settings) as made:
+        yield made
+
+
+async def test_a_sign_in_takes_a_person_to_the_top(room: OwnDatabase, database: Database) -> None:
+    ids = await add(room, 5, last_login_at=THEN)
+    async with database.transaction() as storage:
+        assert await storage.users.logged_in(ids[2], 1)
+
+    found = await page(database, sort="lastLoginAt", limit=1)
+
+    assert [item.id for item in found.items] == [ids[2]]
+    assert await room.owner.fetchval(_APART) == 0
+
+
+async def test_who_never_signed_in_comes_last(room: OwnDatabase, database: Database) -> None:
+    (never,) = await add(room, 1, last_login_at=None)
+    await add(room, 2, last_login_at=THEN)
+
+    found = await page(database, sort="lastLoginAt")
+
+    assert found.items[-1].id == never
+    assert found.items[-1].last_login_at is None
+
+
+async def test_the_deleted_are_listed_by_themselves_until_they_are_restored(
+    room: OwnDatabase, database: Database
+) -> None:
+    (gone,) = await add(room, 1, last_login_at=THEN + timedelta(days=1))
+    (here,) = await add(room, 1, last_login_at=THEN)
+    async with database.transaction() as storage:
+        assert await storage.users.remove(gone)
+
+    living = await page(database, sort="lastLoginAt")
+    deleted = await page(database, sort="lastLoginAt", filters={"deleted": True})
+    async with database.transaction() as storage:
+        await storage.users.restore(gone)
+    restored = await page(database, sort="lastLoginAt")
+
+    assert [item.id for item in living.items] == [here]
+    assert [item.id for item in deleted.items] == [gone]
+    assert [item.id for item in restored.items] == [gone, here]
+    assert await room.owner.fetchval(_APART) == 0
+
+
+async def test_whose_row_is_erased_is_in_no_order(room: OwnDatabase, database: Database) -> None:
+    await add(room, 3)
+    await room.owner.execute("DELETE FROM users")
+
+    assert (await page(database, sort="lastLoginAt")).items == []
+    assert await room.owner.fetchval("SELECT count(*) FROM user_last_logins") == 0
+
+
+async def test_a_sign_in_writes_to_no_index_of_the_people(
+    room: OwnDatabase, database: Database
+) -> None:
+    (somebody, *_) = await add(room, 3)
+    change = room.owner.transaction()
+    await change.start()
+    for _ in range(3):
+        await room.owner.execute("UPDATE users SET last_login_at = now() WHERE id = $1", somebody)
+    spared = await room.owner.fetchval(_UPDATED)
+    await change.rollback()
+
+    assert await room.owner.fetchval(_ENTRIES) > 5
+    assert spared == 3
+
+
+def test_a_list_of_everybody_reads_the_order_alone() -> None:
+    alone, _ = LIST.page(Window(sort="lastLoginAt"))
+    filtered, _ = LIST.page(Window(sort="lastLoginAt", filters={"plan": "free"}))
+
+    assert "JOIN users ON" not in alone
+    assert "FROM user_last_logins JOIN users ON" in filtered
