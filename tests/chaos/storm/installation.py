@@ -69,6 +69,11 @@ class Installation:
         self._keeping.append(asyncio.create_task(self._keep_second()))
         await eventually(lambda: _answers(self.urls[1]), _START_SECONDS)
 
+    async def answers(self) -> None:
+        """Return when both addresses answer: one may be starting again still."""
+        for url in self.urls:
+            await eventually(partial(_answers, url), _START_SECONDS)
+
     async def stop(self) -> None:
         """Stop everything as its operator does; kill what does not end."""
         for task in self._keeping:

@@ -134,6 +134,7 @@ async def _judged(storm: Storm, sink: MoodySink, ledger: Ledger) -> tuple[list[F
     findings += judge.letters_came(ledger, found, sink.arrived)
     findings += judge.copies_have_their_kill(found, sink.arrived, storm.accidents)
     findings += judge.slots_were_kept(found)
+    await storm.installation.answers()
     asking = Client(storm.installation.urls, Ledger("judge"), chance=random.Random(0), patience=10)
     findings += await sessions_are_as_told(asking, ledger, found, most=MOST)
     await asking.close()
