@@ -29,7 +29,7 @@ LABELS = {
     "queue": "queues of the catalogue",
     "reason": "our words for a reason",
     "result": "our words for a result, such as `success`, `failure`",
-    "stage": "our words for a step, such as `requested`, `completed`",
+    "stage": "our words for a step, such as `requested`, `done`",
     "state": "our words for a state",
     "task": "periodic tasks ([clock.md](clock.md))",
     "template": "letters, by their template",
