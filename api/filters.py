@@ -1,12 +1,12 @@
 """What `filter[...]` takes: each kind reads its text strictly and says what it allows."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+from api.ids import PATTERN, is_id
+
 _MAX_IDS = 100
 ME = "me"
 
@@ -69,8 +69,7 @@ def identifiers(description: str = "") -> Filter:
             raise ValueError(f"Send at most {_MAX_IDS} ids.")
         return found
 
-    one = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-    schema = {"type": "string", "pattern": f"^{one}(,{one}){{0,{_MAX_IDS - 1}}}$"}
+    schema = {"type": "string", "pattern": f"^{PATTERN}(,{PATTERN}){{0,{_MAX_IDS - 1}}}$"}
     return Filter(read=read, schema=schema, description=description)
 
 
@@ -87,6 +86,6 @@ def word(*, longest: int, description: str = "") -> Filter:
 
 
 def _id(text: str) -> UUID:
-    if not _UUID.fullmatch(text):
+    if not is_id(text):
         raise ValueError("Send an id such as 01935b5c-6d1e-7a3b-8c4d-5e6f708192a3.")
     return UUID(text)

@@ -10,6 +10,7 @@ from api.audit.schemas import EXPORTS, LISTS, EventSchema, RecordSchema, Verdict
 from api.audit.service import AuditService, Verified
 from api.audit.verification import StillVerifying
 from api.context import CALL
+from api.ids import id_of
 from api.routing import BASE, Routes
 from api.streams import stream
 from storage.ledger.formats import FORMATS
@@ -77,8 +78,4 @@ async def get_audit_event(request: web.Request) -> AuditRecord:
 
 
 def _id_of(request: web.Request) -> UUID:
-    """Read the id out of the path; raise EventNotFound for what is none."""
-    try:
-        return UUID(request.match_info["id"])
-    except ValueError as error:
-        raise EventNotFound from error
+    return id_of(request.match_info["id"], EventNotFound)

@@ -18,6 +18,7 @@ from api.content.schemas import (
 from api.content.service import ContentService, NewContent
 from api.context import CALL
 from api.envelope import Answer
+from api.ids import id_of
 from api.routing import BASE, Routes
 from storage.content import ContentItem, ContentNotFound, ContentSummary, NotYourTeam
 from storage.pages import Page, Window
@@ -125,8 +126,4 @@ async def _changed(request: web.Request, given: Mapping[str, Any]) -> ContentIte
 
 
 def _id_of(request: web.Request) -> UUID:
-    """Read the id out of the path; raise ContentNotFound for what is none."""
-    try:
-        return UUID(request.match_info["id"])
-    except ValueError as error:
-        raise ContentNotFound from error
+    return id_of(request.match_info["id"], ContentNotFound)

@@ -1,12 +1,14 @@
 """Endpoints of jobs: one, or many at once."""
 
 from http import HTTPStatus
+from uuid import UUID
 
 from aiohttp import web
 
 from api.access import Needs
 from api.context import CALL
 from api.envelope import Answer
+from api.ids import id_of
 from api.jobs.schemas import (
     JOB_LISTS,
     BulkSchema,
@@ -16,7 +18,7 @@ from api.jobs.schemas import (
     Replay,
     ReplaySchema,
 )
-from api.jobs.service import Bulk, JobService, job_id_of
+from api.jobs.service import Bulk, JobService
 from api.routing import BASE, Routes
 from storage.backlog import JobDetails, JobNotFound, JobSummary, PromisedAlready, WrongState
 from storage.backlog.orders import NotSelectable, Order
@@ -101,7 +103,7 @@ async def replay_jobs(request: web.Request, body: Bulk) -> Order:
 @routes.add("GET", "/{id}", access=_READS, gives=JobDetailsSchema(), problems=(JobNotFound,))
 async def get_job(request: web.Request) -> JobDetails:
     """Get a job, with the ids it is about and what became of its letter."""
-    return await request.app[JOBS].get(job_id_of(request.match_info["id"]))
+    return await request.app[JOBS].get(_id_of(request))
 
 
 @routes.add(
@@ -117,7 +119,7 @@ async def retry_job(request: web.Request) -> JobDetails:
     It is due at once, as if it had never been tried. It stays the same job: what it did already it
     does not do again.
     """
-    return await request.app[JOBS].retry(job_id_of(request.match_info["id"]), request[CALL])
+    return await request.app[JOBS].retry(_id_of(request), request[CALL])
 
 
 @routes.add(
@@ -132,7 +134,7 @@ async def discard_job(request: web.Request) -> JobDetails:
 
     It is not done any more, and no longer counted as dead; it can still be retried.
     """
-    return await request.app[JOBS].discard(job_id_of(request.match_info["id"]), request[CALL])
+    return await request.app[JOBS].discard(_id_of(request), request[CALL])
 
 
 @routes.add(
@@ -153,6 +155,10 @@ async def replay_job(request: web.Request, body: Replay) -> Answer:
     time, under another Message-ID. Of a job that is done only with `evenIfDone`.
     """
     made = await request.app[JOBS].replay(
-        job_id_of(request.match_info["id"]), request[CALL], even_if_done=body.even_if_done
+        _id_of(request), request[CALL], even_if_done=body.even_if_done
     )
     return Answer(data=made, location=f"{routes.prefix}/{made.id}")
+
+
+def _id_of(request: web.Request) -> UUID:
+    return id_of(request.match_info["id"], JobNotFound)

@@ -1,13 +1,13 @@
 """Endpoints of queues, and of messages that nobody could read."""
 
 from collections.abc import Sequence
-from uuid import UUID
 
 from aiohttp import web
 
 from api.access import Needs
 from api.context import CALL
 from api.envelope import Answer
+from api.ids import id_of
 from api.jobs.schemas import (
     MESSAGE_LISTS,
     HoldSchema,
@@ -93,17 +93,6 @@ async def list_quarantine(request: web.Request, window: Window) -> Page[Quaranti
 @routes.add("DELETE", "/quarantine/{id}", access=_MANAGES, problems=(MessageNotFound,))
 async def delete_quarantined(request: web.Request) -> Answer:
     """Delete a broker message that could not be read."""
-    message_id = _message_id_of(request.match_info["id"])
+    message_id = id_of(request.match_info["id"], MessageNotFound)
     await request.app[QUEUES].delete_message(message_id, request[CALL])
     return Answer(message="Message deleted")
-
-
-def _message_id_of(text: str) -> UUID:
-    """Read an id out of a path; raise MessageNotFound for what is none."""
-    try:
-        message_id = UUID(text)
-    except ValueError as error:
-        raise MessageNotFound from error
-    if str(message_id) != text.lower():
-        raise MessageNotFound
-    return message_id

@@ -8,7 +8,6 @@ from api.context import Call
 from ops.metrics import Metrics
 from storage.backlog import (
     JobDetails,
-    JobNotFound,
     JobSummary,
     QueueNotFound,
     QueueState,
@@ -160,15 +159,3 @@ class JobService:
             await storage.idempotency.keep({"id": job.id})
         self._metrics.job_changes.labels(change).inc()
         return job
-
-
-def job_id_of(text: str) -> UUID:
-    """Read an id out of a path; raise JobNotFound for what is none."""
-    try:
-        job_id = UUID(text)
-    except ValueError as error:
-        raise JobNotFound from error
-    # Python takes other forms too: braces, urn:uuid:, digits of other scripts.
-    if str(job_id) != text.lower():
-        raise JobNotFound
-    return job_id

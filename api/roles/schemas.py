@@ -5,7 +5,8 @@ from typing import Any, ClassVar
 from marshmallow import ValidationError, fields, validate
 
 from api.fields import Line
-from api.roles.service import HIGHEST_OWN_RANK, ID, NAME, NewRole
+from api.ids import is_id
+from api.roles.service import HIGHEST_OWN_RANK, NAME, NewRole
 from api.schemas import Inbound, Outbound, Replacement, Text, Time
 from storage.roles import Permission
 
@@ -23,7 +24,7 @@ _EXAMPLE = {
 
 
 def _is_no_id(name: str) -> None:
-    if ID.fullmatch(name):
+    if is_id(name):
         raise ValidationError("This looks like an id. Choose a name.")
 
 

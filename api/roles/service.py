@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from api.context import Call, Principal
+from api.ids import is_id
 from api.problems import Invalid
 from api.roles.rules import (
     AdminKeepsAll,
@@ -28,7 +29,6 @@ from storage.users import User, UserNotFound
 
 # Also keeps out what PostgreSQL would refuse.
 NAME = re.compile(r"[a-z][a-z0-9_-]{1,49}", re.ASCII)
-ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 HIGHEST_OWN_RANK = 999
 
 _COUNTED = 1_000
@@ -181,7 +181,7 @@ class RoleService:
 
 async def _found(storage: Storage, named: str) -> Role:
     """Return a role by what a path names it: its id, else its name; raise RoleNotFound."""
-    if ID.fullmatch(named):
+    if is_id(named):
         return await storage.roles.by_id(UUID(named))
     if NAME.fullmatch(named):
         return await storage.roles.by_name(named)

@@ -1,7 +1,6 @@
 """Endpoints of sessions."""
 
 from typing import Any
-from uuid import UUID
 
 from aiohttp import web
 
@@ -9,6 +8,7 @@ from api.access import Public, SignedIn, principal_of
 from api.auth.transport import TRANSPORT, TRANSPORT_HEADERS, ForeignOrigin
 from api.context import CALL
 from api.envelope import Answer
+from api.ids import id_of
 from api.limits import TooMany
 from api.problems import Invalid, InvalidToken, Unauthorized
 from api.routing import BASE, MIRRORED, Routes
@@ -95,7 +95,7 @@ async def list_sessions(request: web.Request) -> list[dict[str, Any]]:
 @routes.add("DELETE", "/sessions/{id}", access=SignedIn(), problems=(SessionNotFound, InvalidToken))
 async def end_session(request: web.Request) -> Answer:
     """End one session of the signed-in user, on every device that uses it."""
-    session_id = _session_id(request.match_info["id"])
+    session_id = id_of(request.match_info["id"], SessionNotFound)
     await request.app[SESSIONS].end(session_id, principal_of(request), request[CALL])
     return Answer(message="Session ended")
 
@@ -116,10 +116,3 @@ def _refresh_token(request: web.Request, body: Refresh) -> str:
     if body.refresh_token:
         raise Invalid.field("refreshToken", "Send it in the body or in the cookie, not both.")
     return transport.refresh_token(request)
-
-
-def _session_id(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError as error:
-        raise SessionNotFound from error

@@ -10,10 +10,10 @@ from aiohttp import web
 from api.access import Needs, SignedIn, principal_of
 from api.context import CALL
 from api.envelope import Answer
+from api.ids import id_of
 from api.problems import Forbidden
 from api.routing import BASE, Routes
 from api.teams.membership import MemberNotFound, MembershipService, Placement, TeamFull
-from api.teams.reach import team_id_of
 from api.teams.schemas import (
     MEMBER_LISTS,
     TEAM_LISTS,
@@ -173,4 +173,4 @@ async def remove_team_member(request: web.Request) -> Answer:
 
 
 def _team_id(request: web.Request) -> UUID:
-    return team_id_of(request.match_info["id"])
+    return id_of(request.match_info["id"], TeamNotFound)

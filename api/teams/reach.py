@@ -47,18 +47,6 @@ async def left(storage: Storage, principal: Principal, team_id: UUID, call: Call
     return team
 
 
-def team_id_of(text: str) -> UUID:
-    """Read an id out of a path; raise TeamNotFound for what is none."""
-    try:
-        team_id = UUID(text)
-    except ValueError as error:
-        raise TeamNotFound from error
-    # Python takes other forms too: braces, urn:uuid:, digits of other scripts.
-    if str(team_id) != text.lower():
-        raise TeamNotFound
-    return team_id
-
-
 async def _locked(storage: Storage, principal: Principal, team_id: UUID) -> Team:
     if not await storage.teams.lock(team_id):
         raise TeamNotFound

@@ -3,16 +3,14 @@
 Whoever may not be seen is answered like nobody: 404. Whoever may be seen but not changed: 403.
 """
 
-import re
 from uuid import UUID
 
 from api.context import Principal
+from api.ids import id_of
 from api.problems import Forbidden
 from storage.repositories import Storage
 from storage.roles import Permission
 from storage.users import User, UserNotFound
-
-_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 
 async def seen(storage: Storage, principal: Principal, user_id: UUID) -> User:
@@ -58,7 +56,4 @@ def user_id_of(text: str, principal: Principal) -> UUID:
     """Read an id out of a path, `me` being the caller's; raise UserNotFound for what is none."""
     if text == "me":
         return principal.user_id
-    # Not every form that Python takes: braces, urn:uuid: or digits of other scripts.
-    if not _ID.fullmatch(text):
-        raise UserNotFound
-    return UUID(text)
+    return id_of(text, UserNotFound)
