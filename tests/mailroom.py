@@ -43,12 +43,11 @@ class Mailroom:
     async def do(self, promise_id: UUID) -> None:
         """Do one promise as a worker does."""
         async with self._tools.database.reading() as storage:
-            promise = await storage.outbox.claim_run(promise_id, holder=new_id(), lease=15)
-        assert promise
+            [promise] = await storage.outbox.claim_runs([(promise_id, new_id())], lease=15)
         kind, work = WORKS[promise.name]
         await work(kind.from_body(promise.body), promise, self._tools)
         async with self._tools.database.reading() as storage:
-            assert await storage.outbox.settle(promise)
+            assert await storage.outbox.settle_all([promise]) == {promise_id}
 
     async def one(self, template: str) -> EmailMessage:
         """Deliver; return the one new letter of a kind."""

@@ -239,17 +239,13 @@ class Outbox:
         """Offer them again."""
         await self._connection.execute(RECALL, list(ids))
 
-    async def claim_run(self, promise_id: UUID, *, holder: UUID, lease: float) -> Promise | None:
-        """Take a promise to work on it; None when it is done, dead, or in other hands."""
-        taken = await self.claim_runs([(promise_id, holder)], lease=lease)
-        return taken[0] if taken else None
-
     async def claim_runs(
         self, wanted: Sequence[tuple[UUID, UUID]], *, lease: float
     ) -> list[Promise]:
         """Take promises, given as (promise, holder), to work on them; return those that are ours.
 
-        Of two holders who want the same promise one gets it.
+        None that is done, dead, or in other hands. Of two holders who want the same promise one
+        gets it.
         """
         ids, holders = [pair[0] for pair in wanted], [pair[1] for pair in wanted]
         rows = await self._connection.fetch(CLAIM_RUN, ids, holders, lease)
@@ -264,10 +260,6 @@ class Outbox:
         return bool(
             await self._connection.fetchval(PROGRESS, promise.id, promise.holder, done, total)
         )
-
-    async def settle(self, promise: Promise) -> bool:
-        """Strike the promise out; False when it is no longer ours or was settled before."""
-        return bool(await self.settle_all([promise]))
 
     async def settle_all(self, promises: Sequence[Promise]) -> set[UUID]:
         """Strike promises out; return the ids of those that were still ours."""

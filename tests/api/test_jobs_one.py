@@ -176,8 +176,7 @@ async def test_a_discard_and_a_worker_at_once_have_one_winner(
 
         async def claim() -> bool:
             async with parts.database.reading() as storage:
-                held = await storage.outbox.claim_run(job_id, holder=new_id(), lease=15)  # noqa: B023
-                return held is not None
+                return bool(await storage.outbox.claim_runs([(job_id, new_id())], lease=15))  # noqa: B023
 
         claimed, (status, _) = await asyncio.gather(
             claim(), call(api, boss, "POST", f"/admin/jobs/{job_id}/discard")

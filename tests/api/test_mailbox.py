@@ -5,7 +5,6 @@ from typing import Any
 
 import aiohttp
 
-from storage.outbox import Promise
 from tests.factories import new_user, register
 from workers.emails import send_welcome
 from workers.toolbox import Tools
@@ -90,6 +89,5 @@ async def _do(promise_id: Any, tools: Tools) -> None:
     from storage.jobs import SendWelcome  # noqa: PLC0415
 
     async with tools.database.reading() as storage:
-        promise = await storage.outbox.claim_run(promise_id, holder=promise_id, lease=15)
-    assert isinstance(promise, Promise)
+        [promise] = await storage.outbox.claim_runs([(promise_id, promise_id)], lease=15)
     await send_welcome(SendWelcome.from_body(promise.body), promise, tools)

@@ -19,8 +19,7 @@ async def write_promised(tools: Tools, owner: Any) -> None:
     """Do every job that is promised, as a worker does."""
     for row in await owner.fetch(_OPEN):
         async with tools.database.reading() as storage:
-            promise = await storage.outbox.claim_run(row["id"], holder=new_id(), lease=15)
-        assert promise
+            [promise] = await storage.outbox.claim_runs([(row["id"], new_id())], lease=15)
         importlib.import_module(f"workers.{promise.queue}")
         job, work = WORKS[promise.name]
         await work(job.from_body(promise.body), promise, tools)

@@ -260,7 +260,7 @@ async def test_a_job_somebody_works_on_makes_its_queue_no_older(
         promise_id = await storage.outbox.put(JOB)
     async with database.reading() as storage:
         [waiting] = await storage.outbox.depths()
-        await storage.outbox.claim_run(promise_id, holder=new_id(), lease=15)
+        await storage.outbox.claim_runs([(promise_id, new_id())], lease=15)
         [running] = await storage.outbox.depths()
 
     assert waiting.oldest is not None

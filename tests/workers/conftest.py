@@ -58,8 +58,7 @@ def hold(tools: Tools, owner: Any) -> Hold:
 
     async def holding(promise_id: UUID) -> Promise:
         async with tools.database.reading() as storage:
-            promise = await storage.outbox.claim_run(promise_id, holder=promise_id, lease=15)
-        assert promise
+            [promise] = await storage.outbox.claim_runs([(promise_id, promise_id)], lease=15)
         return promise
 
     return holding
