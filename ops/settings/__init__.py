@@ -7,7 +7,6 @@ OSTIARY_HOME (keys made on first start, addresses of the embedded servers).
 from ops.settings.declare import (
     Environment,
     LogFormat,
-    LogLevel,
     SecurityProfile,
     TokenAlgorithm,
     TraceSampler,
@@ -20,7 +19,6 @@ from ops.settings.read import SettingsInvalid, load
 __all__ = [
     "Environment",
     "LogFormat",
-    "LogLevel",
     "Rate",
     "SecurityProfile",
     "Settings",
