@@ -6,6 +6,9 @@ from uuid import UUID
 
 from ops.ids import new_id
 
+# Unseen for so long a device is forgotten; its cookies live as long.
+KEPT_DAYS = 180
+
 ADD = "INSERT INTO devices (id, user_id, site, agent_mac) VALUES ($1, $2, $3, $4)"
 
 FORGET_ALL = "DELETE FROM devices WHERE user_id = $1"

@@ -1,6 +1,7 @@
 """Housekeeping of sessions: what ended long ago is deleted, in batches."""
 
 from ops.logging import get_logger
+from storage import devices
 from storage.jobs import CleanUpSessions
 from storage.outbox import Promise
 from workers.actor import actor
@@ -9,7 +10,6 @@ from workers.toolbox import Tools
 
 _BATCH = 1_000
 _KEPT_DAYS = 30
-_DEVICE_DAYS = 180
 _FAILURE_SECONDS = 86_400
 
 _PURGES: dict[str, Purge] = {
@@ -19,7 +19,7 @@ _PURGES: dict[str, Purge] = {
     ),
     "resets": lambda storage: storage.password_resets.purge(days=_KEPT_DAYS, limit=_BATCH),
     "email_changes": lambda storage: storage.email_changes.purge(days=_KEPT_DAYS, limit=_BATCH),
-    "devices": lambda storage: storage.devices.purge(days=_DEVICE_DAYS, limit=_BATCH),
+    "devices": lambda storage: storage.devices.purge(days=devices.KEPT_DAYS, limit=_BATCH),
     "failures": lambda storage: storage.attempts.purge(seconds=_FAILURE_SECONDS, limit=_BATCH),
     "idempotency": lambda storage: storage.idempotency.purge(limit=_BATCH),
     "revocations": lambda storage: storage.revocations.purge(limit=_BATCH),

@@ -14,6 +14,7 @@ from aiohttp import hdrs, web
 
 from api.envelope import Answer, Cookie
 from ops.errors import Kind, Problem
+from storage.devices import KEPT_DAYS
 
 _HEADER = "X-Auth-Transport"
 _DEVICE_HEADER = "X-Device-Token"
@@ -24,7 +25,7 @@ TRANSPORT_HEADERS = {
 SIGN_IN_HEADERS = TRANSPORT_HEADERS | {
     _DEVICE_HEADER: "The `deviceToken` of an earlier sign-in on this device, if there is one.",
 }
-_DEVICE_SECONDS = 180 * 86_400
+_DEVICE_SECONDS = KEPT_DAYS * 86_400
 
 
 class ForeignOrigin(Problem, kind=Kind.FORBIDDEN, code="FORBIDDEN"):

@@ -17,10 +17,11 @@ from api.auth.tokens import Pair
 from api.envelope import Cookie, set_cookie
 from ops.crypto import same
 from ops.errors import Kind, Problem
+from storage.devices import KEPT_DAYS
 
 FORM_FIELD = "form"
 
-_DEVICE_SECONDS = 180 * 86_400
+_DEVICE_SECONDS = KEPT_DAYS * 86_400
 _FORM_SECONDS = 86_400
 _FORM_BYTES = 32
 _FORM_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
