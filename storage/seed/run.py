@@ -40,7 +40,7 @@ _UNLESS_NAMED = ("essentials", "people", "teams", "content")
 _USERS_UNLESS_SAID = 1_000
 _SHORTEST, _LONGEST = 8, 256
 
-LOCK = "SELECT pg_advisory_xact_lock(4827160093)"
+LOCK = "SELECT pg_advisory_xact_lock(4827160094)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

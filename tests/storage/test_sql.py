@@ -18,6 +18,7 @@ _VERB = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b(?!,)")
 _OWNERS = {"storage.migrate", "storage.grants"}
 # A prepared statement is one statement, so that functions are the only way left.
 _SESSION_STATE = re.compile(r"\bpg_(try_)?advisory_lock\(|\bset_config\([^)]*false|nextval")
+_LOCK = re.compile(r"advisory_(?:xact_)?lock\((\d+)\)")
 _SESSION_COMMAND = re.compile(r"[\"']\s*(SET (?!LOCAL)|LISTEN |PREPARE |CREATE TEMP|DECLARE )")
 
 
@@ -86,3 +87,12 @@ def test_only_columns_of_constants_are_interpolated() -> None:
         ):
             names = re.findall(r"{([^}]*)}", found[0])
             assert all(re.fullmatch("_?[A-Z_]+", name) for name in names), found[0]
+
+
+def test_every_advisory_lock_has_a_number_of_its_own() -> None:
+    # While a million people are seeded the audit trail is sealed, and teams get names.
+    files = (ROOT / "storage").rglob("*.py")
+    numbers = [number for file in files for number in _LOCK.findall(file.read_text())]
+
+    assert len(numbers) > 5
+    assert len(set(numbers)) == len(numbers), sorted(numbers)
