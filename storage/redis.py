@@ -57,7 +57,7 @@ class RedisAway(Unavailable, kind=Kind.UNAVAILABLE, code="SERVICE_UNAVAILABLE"):
 
 
 class Redis:
-    """A client that answers or gives up within `timeout_ms` milliseconds."""
+    """A client that gives up after `timeout_ms` without a connection, as many without an answer."""
 
     def __init__(self, url: str, metrics: Metrics, *, timeout_ms: int = 100) -> None:
         self._timeout = timeout = timeout_ms / 1000

@@ -113,7 +113,7 @@ class Clock:
         metrics = self._tools.metrics
         await storage.clock.note_successes()
         for state in await storage.clock.states([task.name for task in TASKS]):
-            # Without a success from when it was first due: an alarm must go off one day.
+            # Without a success from when a clock first saw it: an alarm must go off one day.
             if since := state.last_success or state.known_since:
                 metrics.clock_success.labels(state.name).set(since.timestamp())
             metrics.clock_seconds.labels(state.name).set(state.last_seconds or 0.0)

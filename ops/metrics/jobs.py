@@ -107,7 +107,7 @@ class JobMetrics(Catalogue):
     def _clock(self) -> None:
         self.clock_success = self._gauge(
             "ostiary_clock_last_success_timestamp_seconds",
-            "When a periodic task last succeeded; before that, when it was first due.",
+            "When a periodic task last succeeded; before that, when a clock first saw it.",
             "task",
             by=By.CLOCK,
         )

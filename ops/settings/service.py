@@ -130,7 +130,10 @@ class ServiceSettings:
         secret=True,
     )
     admin_email: str = setting(
-        kinds.text, "", "creates the first admin at start, never overwrites", section="Secrets"
+        kinds.text,
+        "",
+        "first admin, made by `make up` or `python -m api admin create`; never overwrites",
+        section="Secrets",
     )
     admin_password: str = setting(
         kinds.text, "", "password of that first admin", section="Secrets", secret=True
