@@ -65,7 +65,7 @@ class ResourceMetrics(Catalogue):
         )
         self.audit_unsealed = self._gauge(
             "ostiary_audit_unsealed_events",
-            "Audit events waiting to be sealed into the ledger.",
+            "Audit events waiting to be sealed into the ledger; counted up to 100,000.",
             by=By.CLOCK,
         )
         self.audit_seal_lag = self._gauge(
