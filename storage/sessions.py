@@ -102,9 +102,12 @@ WHERE id = $1 AND ended_at IS NULL
 
 ACTIVE = "SELECT count(*) FROM sessions WHERE ended_at IS NULL AND expires_at > now()"
 
+# The day is in an index, the moment is not: every refresh changes it.
 PURGE = """
 DELETE FROM sessions WHERE id IN (
-    (SELECT id FROM sessions WHERE expires_at < now() - make_interval(days => $1) LIMIT $2)
+    (SELECT id FROM sessions
+     WHERE expires_day < now() - make_interval(days => $1)
+       AND expires_at < now() - make_interval(days => $1) LIMIT $2)
     UNION
     (SELECT id FROM sessions WHERE ended_at < now() - make_interval(days => $1) LIMIT $2)
 )
