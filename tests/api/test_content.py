@@ -99,6 +99,7 @@ async def test_a_patch_changes_only_what_it_names(api: aiohttp.ClientSession, ow
     _, body = await call(api, ada, "PATCH", f"/content/{piece['id']}", {"title": "New"})
 
     changed = {"title": "New", "version": 2, "updatedAt": body["data"]["updatedAt"]}
+    assert body["data"]["updatedAt"] > piece["updatedAt"]
     assert body["data"] == piece | changed
     assert await events(owner, piece, ada) == [
         "content.created",
