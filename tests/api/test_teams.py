@@ -1,5 +1,6 @@
 """Teams: created, listed, read, changed and deleted, by those who may."""
 
+import json
 from typing import Any
 
 import aiohttp
@@ -121,6 +122,7 @@ async def test_a_user_sees_the_teams_they_are_in_and_no_others(
         ("GET", f"/teams/{other['id']}/members"),
         ("GET", f"/teams/{NOBODY}"),
         ("GET", "/teams/nonsense"),
+        ("GET", f"/teams/{own['id'].replace('-', '')}"),
     )
 
     assert [(item["name"], item["myRole"], item["memberCount"]) for item in hers["data"]] == [
@@ -128,7 +130,7 @@ async def test_a_user_sees_the_teams_they_are_in_and_no_others(
     ]
     assert hers["pagination"]["total"] == 1
     assert names(all_of_them) == ["Other", "Own"]
-    assert found == [200, 200, 404, 404, 404, 404]
+    assert found == [200, 200, 404, 404, 404, 404, 404]
 
 
 async def test_a_team_one_may_not_see_is_answered_like_none(
@@ -267,6 +269,8 @@ async def test_a_deleted_team_takes_neither_people_nor_content_with_it(
     kept = await owner.fetchrow("SELECT team_id, version FROM content")
     assert dict(kept) == {"team_id": None, "version": 2}
     assert (await actions(owner))[-1] == "team.deleted"
+    noted = "SELECT facts FROM audit_inbox WHERE action = 'team.deleted'"
+    assert json.loads(await owner.fetchval(noted)) == {"team": made["id"], "members": 2}
 
 
 async def test_the_aliases_answer_too(api: aiohttp.ClientSession, owner: Any) -> None:

@@ -103,6 +103,7 @@ async def test_teams_of_one_member_are_found_among_those_one_sees(
     ours, theirs = await team(api, lead, name="Ours"), await team(api, lead, name="Theirs")
     ada, bob = await member(api, lead, ours), await member(api, lead, ours)
     await put(api, lead, theirs, bob)
+    await put(api, lead, await team(api, lead, name="Hers"), ada)
     query = f"/teams?filter[member]={id_of(bob)}&sort=name&order=asc"
 
     _, by_lead = await call(api, lead, "GET", query)
