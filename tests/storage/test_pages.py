@@ -9,7 +9,7 @@ import pytest
 
 from ops.ids import new_id
 from storage.database import Database
-from storage.pages import COUNTED_FOUND, Cursor, Window
+from storage.pages import COUNTED_FOUND, COUNTED_MATCHES, Cursor, Window
 from storage.users import User
 from storage.users.listing import LIST
 from tests.own_database import OwnDatabase, opened, own_database
@@ -178,6 +178,7 @@ async def test_totals_are_exact_up_to_the_bound_and_honest_beyond(
 ) -> None:
     await add(room, COUNTED_FOUND, last_name="Many")
     exact = await page(database, words=("many",))
+    last_but_one = await page(database, words=("many",), offset=COUNTED_FOUND - 21)
     await add(room, last_name="Many")
 
     beyond = await page(database, words=("many",))
@@ -188,12 +189,31 @@ async def test_totals_are_exact_up_to_the_bound_and_honest_beyond(
     unfiltered = await page(database)
 
     assert (exact.total, exact.total_is_exact) == (COUNTED_FOUND, True)
+    assert (last_but_one.total, last_but_one.total_is_exact) == (COUNTED_FOUND, True)
     assert (beyond.total, beyond.total_is_exact) == (COUNTED_FOUND, False)
     assert (deep.total, deep.total_is_exact) == (COUNTED_FOUND + 1, True)
     assert (nothing.total, nothing.total_is_exact) == (COUNTED_FOUND, False)
     assert (several.total, several.total_is_exact) == (21, False)
     assert cursor.total is None
     assert (unfiltered.total, unfiltered.total_is_exact) == (COUNTED_FOUND + 1, True)
+
+
+async def test_what_matches_a_filter_is_counted_less_far_than_what_is_of_a_time(
+    room: OwnDatabase, database: Database
+) -> None:
+    await add(room, COUNTED_MATCHES, plan="premium")
+    premium = {"filters": {"plan": "premium"}}
+    exact = await page(database, **premium)
+    await add(room, plan="premium")
+
+    beyond = await page(database, **premium)
+    deep = await page(database, **premium, offset=COUNTED_MATCHES - 5)
+    of_a_time = await page(database, since=THEN)
+
+    assert (exact.total, exact.total_is_exact) == (COUNTED_MATCHES, True)
+    assert (beyond.total, beyond.total_is_exact) == (COUNTED_MATCHES, False)
+    assert (deep.total, deep.total_is_exact) == (COUNTED_MATCHES + 1, True)
+    assert (of_a_time.total, of_a_time.total_is_exact) == (COUNTED_MATCHES + 1, True)
 
 
 async def test_no_statement_has_anything_of_a_caller_in_its_text() -> None:
