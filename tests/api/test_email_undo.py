@@ -1,6 +1,7 @@
 """An account taken back from the address it had before."""
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,8 @@ async def test_the_old_address_takes_the_account_back(
     reasons = await owner.fetch("SELECT DISTINCT end_reason FROM sessions")
     assert [row[0] for row in reasons] == ["email_undone"]
     assert await owner.fetchval("SELECT count(*) FROM devices") == 0  # the thief's is a stranger
+    noted = "SELECT facts FROM audit_inbox WHERE action = 'user.email_change_undone'"
+    assert json.loads(await owner.fetchval(noted)) == {"sessions_ended": 1}
     letter = await mailroom.one("reset")
     assert to_of(letter) == before
     status, _ = await post(api, "reset-password", token=token_of(letter), newPassword=NEW)

@@ -1,5 +1,6 @@
 """One's own sessions: seen with device and place, ended one by one, limited in number."""
 
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -57,6 +58,17 @@ async def test_of_an_address_no_more_is_shown_than_a_place(serve: Serve) -> None
     shown = {item["addressPrefix"] for item in await sessions_of(api, ada)}
 
     assert shown == {"127.0.0.0/24", "203.0.113.0/24", "2001:db8:1::/48"}
+
+
+async def test_a_session_lives_no_longer_than_its_absolute_end_if_it_is_never_used(
+    serve: Serve,
+) -> None:
+    api = await serve(refresh_token_ttl="7d", session_absolute_ttl="1h")
+
+    (session,) = await sessions_of(api, await register(api))
+
+    begun, ends = (datetime.fromisoformat(session[name]) for name in ("createdAt", "expiresAt"))
+    assert timedelta(minutes=59) < ends - begun <= timedelta(hours=1)
 
 
 async def test_one_session_is_ended_by_its_id(api: aiohttp.ClientSession, owner: Any) -> None:
