@@ -10,10 +10,31 @@ import aiohttp
 from api.app import make_app
 from api.parts import Parts
 from ops.stack import Stack
+from tests.api.jobs import job_in
 from tests.conftest import MakeSettings, Serve
 from tests.factories import OPS_TOKEN, PASSWORD, new_user, register
 from tests.furniture import furnished
 from tests.ops.stacks import FAST, open_room
+
+_FORGET_NEWEST = """
+WITH gone AS (
+    DELETE FROM schema_migrations
+    WHERE version = (SELECT max(version) FROM schema_migrations) RETURNING *
+)
+SELECT to_jsonb(gone)::text FROM gone
+"""
+_REMEMBER = """
+INSERT INTO schema_migrations
+SELECT * FROM jsonb_populate_record(NULL::schema_migrations, $1::text::jsonb)
+"""
+
+
+async def readiness(api: aiohttp.ClientSession) -> tuple[int, str, dict[str, str]]:
+    """Return the status, what it says, and what was seen of what is not well."""
+    async with api.get("/health/ready") as answer:
+        told = (await answer.json())["data"]
+    wrong = {check["name"]: check["seen"] for check in told["checks"] if not check["ok"]}
+    return answer.status, told["status"], wrong
 
 
 async def test_every_path_of_the_documents_tells_that_we_live(api: aiohttp.ClientSession) -> None:
@@ -31,6 +52,36 @@ async def test_ready_names_everything_with_its_latency(api: aiohttp.ClientSessio
     names = {check["name"] for check in told["checks"]}
     assert names == {"postgresql", "redis", "migrations", "outbox"}
     assert all(check["milliseconds"] >= 0 for check in told["checks"])
+
+
+async def test_a_promise_that_waits_for_more_than_a_minute_asks_whether_the_relay_runs(
+    api: aiohttp.ClientSession, owner: Any, parts: Parts
+) -> None:
+    await job_in(parts, owner, "pending")
+    found = []
+
+    for seconds in (20, 61):
+        waits = "UPDATE outbox SET available_at = now() - make_interval(secs => $1)"
+        await owner.execute(waits, seconds)
+        found.append(await readiness(api))
+
+    assert found[0] == (200, "ok", {})
+    assert found[1][:2] == (200, "degraded")
+    assert found[1][2]["outbox"].endswith("is the relay running?")
+
+
+async def test_before_the_database_is_migrated_nobody_is_sent_here(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    newest = await owner.fetchval(_FORGET_NEWEST)
+    try:
+        status, said, wrong = await readiness(api)
+    finally:
+        await owner.execute(_REMEMBER, newest)
+
+    assert (status, said, list(wrong)) == (503, "unavailable", ["migrations"])
+    assert "python -m storage migrate" in wrong["migrations"]
+    assert await readiness(api) == (200, "ok", {})
 
 
 async def test_without_redis_people_are_served_and_ready_says_what_is_wrong(
