@@ -133,6 +133,27 @@ async def test_what_cannot_be_read_is_not_overwritten_by_nothing(
     assert (await call(api, ada, "PUT", PATH, {}))[0] == 200
 
 
+async def test_each_value_of_a_lost_key_is_kept_until_another_takes_its_place(
+    serve: Serve, owner: Any
+) -> None:
+    newer, older = await serve(secret_keys=f"{NEWER},{SECRET_KEYS}"), await serve()
+    ada = await register(older)
+    await call(newer, ada, "PUT", PATH, SECRETS)
+    before = await owner.fetchrow(_ROW, id_of(ada))
+    told = []
+
+    for body in ({}, {"phone": PHONE}, {"dateOfBirth": "1906-12-09"}):
+        status, answer = await call(older, ada, "PUT", PATH, body)
+        told.append((status, [detail["field"] for detail in answer["error"]["details"]]))
+
+    assert told == [
+        (409, ["phone", "dateOfBirth"]),
+        (409, ["dateOfBirth"]),
+        (409, ["phone"]),
+    ]
+    assert await owner.fetchrow(_ROW, id_of(ada)) == before
+
+
 async def test_keys_are_rotated_without_losing_a_value(serve: Serve, owner: Any) -> None:
     old = await serve()
     rotated = await serve(secret_keys=f"{NEWER},{SECRET_KEYS}")

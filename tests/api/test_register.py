@@ -146,6 +146,8 @@ async def test_the_documents_envelope_is_unwrapped(api: aiohttp.ClientSession) -
 
     async with api.post("/api/v1/auth/register", json=wrapped) as answer:
         assert answer.status == 201
+    async with api.post("/api/v1/auth/register", json=wrapped | {"plan": "free"}) as answer:
+        assert answer.status == 400  # nothing beside it is passed over
 
 
 async def test_every_alias_of_the_documents_answers(api: aiohttp.ClientSession) -> None:
