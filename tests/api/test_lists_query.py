@@ -202,6 +202,7 @@ async def test_pages_and_cursors_say_where_one_is(client: aiohttp.ClientSession)
     _, first = await listed(client, "limit=1")
     cursor = first["pagination"]["nextCursor"]
     _, second = await listed(client, f"limit=1&cursor={cursor}")
+    _, begun = await listed(client, "limit=1&cursor=")
 
     assert first["pagination"] == {
         "page": 1, "limit": 1, "hasNext": True, "hasPrev": False,
@@ -210,6 +211,7 @@ async def test_pages_and_cursors_say_where_one_is(client: aiohttp.ClientSession)
     assert second["pagination"] == {
         "limit": 1, "hasNext": False, "hasPrev": True, "nextCursor": None,
     }  # fmt: skip
+    assert (begun["pagination"]["hasNext"], begun["pagination"]["hasPrev"]) == (True, False)
     assert "after=Cursor(value='2026-11-21 10:30:00+00'" in second["data"][0]["name"]
 
 
