@@ -1,5 +1,6 @@
 """What tests of storage share: a PostgreSQL whose schema comes and goes, a Redis to freeze."""
 
+import json
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -20,6 +21,7 @@ from tests.nursery import Forking
 from tests.ops.stacks import FAST, open_room
 
 Command = Callable[..., Awaitable[tuple[int, str]]]
+Seed = Callable[..., Awaitable[dict[str, Any]]]
 
 
 @pytest.fixture(scope="session")
@@ -63,6 +65,25 @@ def command(forking: Forking) -> Command:
         return code, errors + output
 
     return work
+
+
+@pytest.fixture
+async def empty(fresh: Any, own_environ: dict[str, str], command: Command) -> Any:
+    """Give the owner's connection to a migrated database without people."""
+    assert (await command(own_environ, "migrate"))[0] == 0
+    return fresh
+
+
+@pytest.fixture
+def seed(command: Command) -> Seed:
+    """Seed; give what the command says as JSON."""
+
+    async def run(environ: dict[str, str], *arguments: str) -> dict[str, Any]:
+        code, told = await command(environ, "seed", "--json", *arguments)
+        assert code == 0, told
+        return dict(json.loads(told.splitlines()[-1]))
+
+    return run
 
 
 @pytest.fixture

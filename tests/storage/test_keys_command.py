@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,43 @@ async def test_the_commands_for_a_stolen_key_do_what_was_meant(
     assert "no key is called nobody" in unknown[1]
     assert keyless[0] == 78
     assert "SECRET_KEYS" in keyless[1]
+
+
+async def test_what_commands_did_is_in_the_trail_with_the_key_and_why(
+    database: Database, room: OwnDatabase, environ: dict[str, str], command: Command
+) -> None:
+    own = environ | {name.upper(): url for name, url in room.urls.items()}
+    await ensure_key(database, EDDSA)
+    await command(own, "keys", "rotate")
+    waiting, first = await ids(database)
+    await command(own, "keys", "retire", waiting, "--yes")
+
+    rows = await room.owner.fetch("SELECT action, facts FROM audit_inbox ORDER BY id")
+
+    noted = [(row["action"], json.loads(row["facts"])) for row in rows]
+    made = {"algorithm": "EdDSA"}
+    assert noted == [
+        ("signing_key.created", made | {"key": first, "reason": "first"}),
+        ("signing_key.rotated", made | {"key": waiting, "reason": "command"}),
+        ("signing_key.retired", {"key": waiting}),
+    ]
+
+
+async def test_the_list_tells_how_old_each_key_is_and_since_when_it_is_retired(
+    database: Database, room: OwnDatabase, environ: dict[str, str], command: Command
+) -> None:
+    own = environ | {name.upper(): url for name, url in room.urls.items()}
+    await ensure_key(database, EDDSA)
+    for seconds, shown in ((60, "1m"), (3_540, "1h"), (82_800, "1d"), (864_000, "11d")):
+        await room.age(seconds)
+        (line,) = (await command(own, "keys", "list"))[1].splitlines()[1:]
+        assert line.split()[2] == shown
+    await command(own, "keys", "rotate", "--now", "--yes")
+
+    new, old = json.loads((await command(own, "keys", "list", "--json"))[1])
+
+    assert (new["state"], new["retiredAt"], new["ageSeconds"] < 600) == ("signing", None, True)
+    assert (old["state"], old["ageSeconds"] // 86_400) == ("retired", 11)
+    made, retired = (datetime.fromisoformat(old[name]) for name in ("createdAt", "retiredAt"))
+    assert retired - made >= timedelta(days=11)
+    assert datetime.fromisoformat(old["signsFrom"]) == made

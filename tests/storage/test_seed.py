@@ -1,18 +1,14 @@
 """python -m storage seed: what it adds, what it leaves alone, what it refuses."""
 
 import json
-from collections.abc import Awaitable, Callable
 from typing import Any
 
-import pytest
 from argon2 import PasswordHasher
 
 from ops.ids import new_id
 from storage.seed.users import _YEARS
 from tests.factories import OPS_TOKEN
-from tests.storage.conftest import Command
-
-Seed = Callable[..., Awaitable[dict[str, Any]]]
+from tests.storage.conftest import Command, Seed
 
 _PRODUCTION = {
     "ENVIRONMENT": "production",
@@ -47,25 +43,6 @@ WHERE living = (deleted_at IS NULL)
 """
 _TRIGGERS_OFF = "SELECT count(*) FROM pg_trigger WHERE tgenabled = 'D'"
 _ADD_CONTENT = "INSERT INTO content (id, title, owner_id) SELECT $1, 'Mine', id FROM users LIMIT 1"
-
-
-@pytest.fixture
-async def empty(fresh: Any, own_environ: dict[str, str], command: Command) -> Any:
-    """Give the owner's connection to a migrated database without people."""
-    assert (await command(own_environ, "migrate"))[0] == 0
-    return fresh
-
-
-@pytest.fixture
-def seed(command: Command) -> Seed:
-    """Seed; give what the command says as JSON."""
-
-    async def run(environ: dict[str, str], *arguments: str) -> dict[str, Any]:
-        code, told = await command(environ, "seed", "--json", *arguments)
-        assert code == 0, told
-        return dict(json.loads(told.splitlines()[-1]))
-
-    return run
 
 
 async def test_development_gets_people_teams_and_content_and_a_password_once(

@@ -235,10 +235,10 @@ async def test_a_stolen_key_is_replaced_at_once_and_everybody_told(
     assert await states(database) == [SIGNING, RETIRED, RETIRED]
     everything = "SELECT count(*) FROM revocations WHERE session_id IS NULL AND user_id IS NULL"
     assert await room.owner.fetchval(everything) == 1
-    assert [action for action, _ in await audited(room)][2:] == [
-        "signing_key.rotated",
-        "signing_key.retired",
-        "signing_key.retired",
+    assert (await audited(room))[2:] == [
+        ("signing_key.rotated", "compromise"),
+        ("signing_key.retired", None),
+        ("signing_key.retired", None),
     ]
 
 
