@@ -4,7 +4,7 @@ from itertools import combinations
 
 import pytest
 
-from ops.crypto import CannotOpen, KeyRing, SecretKey, same
+from ops.crypto import CannotOpen, KeyRing, SecretKey, key_id_of, same
 
 OLD, NEW = SecretKey("old", b"o" * 32), SecretKey("new", b"n" * 32)
 RING = KeyRing([NEW, OLD])
@@ -57,6 +57,13 @@ def test_after_a_rotation_the_first_key_writes_and_all_read() -> None:
     assert (RING.writer, RING.ids) == ("new", ("new", "old"))
     with pytest.raises(CannotOpen):
         KeyRing([OLD]).open(after, purpose="p")
+
+
+def test_an_envelope_names_the_key_that_would_open_it() -> None:
+    sealed = KeyRing([SecretKey("k20261122", b"k" * 32)]).seal(TEXT, purpose="p")
+
+    assert key_id_of(sealed) == "k20261122"
+    assert [key_id_of(sealed[:length]) for length in (0, 1, 2)] == ["", "", ""]
 
 
 def test_a_cut_envelope_never_opens() -> None:

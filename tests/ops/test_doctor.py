@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from api.parts import Parts
+from ops.settings.keys import write_private
+from ops.settings.read import STACK_FILE
 from tests.commands import run
 from tests.factories import OPS_TOKEN
 from tests.nursery import Forking
@@ -179,3 +181,62 @@ async def test_production_behind_a_proxy_that_is_not_named_is_told(
     assert "BAD  settings" not in said
     assert ("TRUSTED_PROXIES is not set" in said) == told
     assert ("set TRUSTED_PROXIES=127.0.0.1,::1" in said) == told
+
+
+async def test_a_home_that_is_not_there_or_open_to_a_group_is_a_finding(
+    findings: Findings, tmp_path: Path
+) -> None:
+    (tmp_path / "open").mkdir(mode=0o750)
+    (tmp_path / "file").touch()
+
+    for name, seen in (("nowhere/home", "cannot be written"), ("file", "cannot be written")):
+        code, found = await findings({"OSTIARY_HOME": str(tmp_path / name)})
+        assert (code, found["home"]["ok"]) == (1, False)
+        assert found["home"]["seen"] == f"{tmp_path / name} {seen}"
+        assert found["disk"]["seen"].endswith(" MB free")
+    _, found = await findings({"OSTIARY_HOME": str(tmp_path / "open")})
+
+    assert found["home"]["cure"] == f"chmod 700 {tmp_path / 'open'}"
+
+
+async def test_tokens_that_live_long_and_letters_that_point_here_are_advised_against(
+    findings: Findings, tmp_path: Path
+) -> None:
+    own = {"OSTIARY_HOME": str(tmp_path)}
+    for life, is_long in (("15m", False), ("1h", False), ("3601s", True), ("7d", True)):
+        _, found = await findings(own | {"ACCESS_TOKEN_TTL": life})
+        assert found["access tokens"]["ok"]
+        assert bool(found["access tokens"]["cure"]) == is_long, life
+
+    _, unset = await findings(own | {"PORT": "3123"})
+    _, known = await findings(own | {"PUBLIC_URL": "https://auth.example.org"})
+
+    assert unset["public url"]["seen"] == "not set; letters point to http://localhost:3123"
+    assert "set PUBLIC_URL" in unset["public url"]["cure"]
+    assert (known["public url"]["seen"], known["public url"]["cure"]) == (
+        "https://auth.example.org", "",
+    )  # fmt: skip
+
+
+async def test_an_installation_whose_keys_were_lost_is_told_so_by_the_floor_that_needs_them(
+    findings: Findings, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    write_private(home / STACK_FILE, f"DATABASE_URL=postgresql://u@/d?host={tmp_path}\n")
+
+    code, found = await findings({"HOME": str(tmp_path), "OSTIARY_HOME": "~/home"})
+
+    assert code == 1
+    assert found["home"]["seen"] == str(home)
+    assert found["storage"]["seen"] == "SECRET_KEYS: not set; print one with `make key`"
+    assert found["storage"]["cure"] == "run python -m storage check --json"
+
+
+async def test_a_disk_without_room_is_a_finding(findings: Findings) -> None:
+    code, found = await findings({"OSTIARY_HOME": "/proc/nowhere"})
+
+    assert code == 1
+    assert found["disk"] == {
+        "name": "disk", "ok": False, "seen": "0 MB free", "cure": "make room",
+    }  # fmt: skip

@@ -144,6 +144,19 @@ async def test_the_lag_of_a_loop_is_the_worst_of_the_last_seconds() -> None:
     assert 0.15 < lag < 5
 
 
+async def test_the_lag_of_a_loop_that_hangs_is_seen_while_it_hangs() -> None:
+    metrics = Metrics()
+    task = asyncio.create_task(measure_lag(metrics))
+    await asyncio.sleep(0.05)
+
+    time.sleep(0.5)  # noqa: ASYNC251 - this is what shall be seen
+    lag = metrics.registry.get_sample_value("event_loop_lag_seconds")
+    task.cancel()
+
+    assert lag is not None
+    assert lag > 0.3
+
+
 def test_a_listener_compresses_for_whoever_asks_and_has_nothing_else_to_offer() -> None:
     metrics = Metrics()
     listener = metrics.listen("127.0.0.1", 0)
