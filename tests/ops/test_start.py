@@ -1,5 +1,9 @@
 """How processes start when something is wrong: one line with the cure, no traceback."""
 
+import os
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -9,6 +13,74 @@ from ops.errors import Unavailable
 from ops.start import until_reachable
 from tests.commands import run
 from tests.nursery import Forking
+from tests.ops.stacks import ROOT
+
+# A process whose server stays away, and one that is told to stop.
+AWAY = """
+import sys
+from ops.errors import Unavailable
+from ops.start import run_process
+
+def serve(settings, name):
+    raise Unavailable("nobody there")
+
+sys.exit(run_process("trial", serve))
+"""
+STOPPED = """
+import asyncio, os, sys
+from ops.start import run_process, stop_on_signals
+
+async def work():
+    stop = stop_on_signals()
+    os.kill(os.getpid(), int(sys.argv[1]))
+    await asyncio.wait_for(stop.wait(), 30)
+
+def serve(settings, name):
+    asyncio.run(work())
+    return 0
+
+sys.exit(run_process("trial", serve))
+"""
+
+
+def done(script: str, *arguments: str, environ: dict[str, str]) -> tuple[int, str]:
+    """Run a script; return its exit code and everything it said."""
+    ended = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return ended.returncode, ended.stdout + ended.stderr
+
+
+def test_a_server_that_stayed_away_is_a_failure_with_its_reason(environ: dict[str, str]) -> None:
+    code, said = done(AWAY, environ=environ)
+
+    assert code == 1
+    assert "cannot start" in said
+    assert "nobody there" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_process_that_is_told_to_stop_succeeds(environ: dict[str, str], number: int) -> None:
+    assert done(STOPPED, str(int(number)), environ=environ)[0] == 0
+
+
+async def test_every_address_that_a_process_needs_is_named_when_it_is_missing(
+    environ: dict[str, str], forking: Forking, tmp_path: Path
+) -> None:
+    needed = ("DATABASE_URL", "REDIS_URL", "SECRET_KEYS")
+    own = environ | {"OSTIARY_HOME": str(tmp_path)}
+
+    nothing = await run(forking, "workers.clock", environ={"OSTIARY_HOME": str(tmp_path)})
+    no_redis = await run(forking, "workers.clock", environ=own | {"REDIS_URL": ""})
+
+    assert nothing[0] == no_redis[0] == 78
+    assert [line.partition(":")[0] for line in nothing[2].splitlines()] == list(needed)
+    assert no_redis[2] == "REDIS_URL: not set; run `make up`, or set it to yours\n"
 
 
 async def test_a_log_folder_that_cannot_be_written_is_one_line_with_the_setting(

@@ -175,6 +175,7 @@ def test_from_nothing_to_a_letter_and_back_to_nothing_and_what_was_kept_is_found
     assert "kept@example.com" not in run.text.replace(card, "")
     assert (run.home.stat().st_mode & 0o777) == 0o700
     assert ((run.home / "keys.env").stat().st_mode & 0o777) == 0o600
+    assert not (run.home / STACK_FILE).exists()
 
     second = nowhere(admin_email="root@example.com", admin_password="Correct-Horse-9")
     card = second.await_card()
