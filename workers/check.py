@@ -6,7 +6,8 @@ import dataclasses
 import json
 import sys
 
-from ops.settings import Settings, load
+from ops.settings import Settings, SettingsInvalid, load
+from ops.start import EX_CONFIG
 from storage.check import Finding
 from workers.mailer import SmtpMailer
 from workers.outcomes import ServerAway
@@ -25,11 +26,16 @@ async def check(settings: Settings) -> list[Finding]:
 
 
 def main() -> int:
-    """Print the findings; exit 0 when all is well."""
+    """Print the findings; exit 0 when all is well, 1 when not, 78 on wrong settings."""
     parser = argparse.ArgumentParser(prog="python -m workers.check", description=__doc__)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    findings = asyncio.run(check(load()))
+    try:
+        settings = load()
+    except SettingsInvalid as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return EX_CONFIG
+    findings = asyncio.run(check(settings))
     if args.json:
         print(json.dumps([dataclasses.asdict(item) for item in findings]))  # noqa: T201
     else:

@@ -83,6 +83,17 @@ async def test_every_address_that_a_process_needs_is_named_when_it_is_missing(
     assert no_redis[2] == "REDIS_URL: not set; run `make up`, or set it to yours\n"
 
 
+async def test_a_look_at_letters_under_wrong_settings_is_one_line_a_mistake(
+    forking: Forking, tmp_path: Path
+) -> None:
+    wrong = {"OSTIARY_HOME": str(tmp_path), "PORT": "x"}
+
+    code, _, told = await run(forking, "workers.check", environ=wrong)
+
+    assert (code, len(told.splitlines())) == (78, 1)
+    assert told.startswith("PORT=x: ")
+
+
 async def test_a_log_folder_that_cannot_be_written_is_one_line_with_the_setting(
     environ: dict[str, str], forking: Forking, tmp_path: Path
 ) -> None:
