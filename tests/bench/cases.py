@@ -13,7 +13,8 @@ _ROWS = (0, 1_000, 5_000, 9_980)
 _BEYOND = 100_000
 
 _AT = """
-SELECT ({order})::text AS value, id FROM users WHERE deleted_at IS NULL
+SELECT ({order})::text AS value, id
+FROM users JOIN user_last_logins ON user_id = users.id WHERE deleted_at IS NULL
 ORDER BY {order}, id OFFSET $1 LIMIT 1
 """
 _ROLES = "SELECT name, id FROM roles"
