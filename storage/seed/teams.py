@@ -1,8 +1,10 @@
 """Teams of seeded people: one has half of them, the next a quarter, and so on."""
 
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from uuid import UUID
 
+from storage.seed.bulk import BULK, loaded
 from storage.seed.marks import SEEDED, seeded_id
 from storage.seed.parts import Run, Seeder
 
@@ -57,7 +59,10 @@ async def _add(run: Run) -> int:
         if team_id := await run.connection.fetchval(ADD, *row):
             teams[number] = team_id
     bits = [1 << number for number in teams]
-    await run.connection.execute(FILL, SEEDED, list(teams.values()), bits)
+    async with AsyncExitStack() as stack:
+        if run.users >= BULK:
+            await stack.enter_async_context(loaded(run.connection, "team_members"))
+        await run.connection.execute(FILL, SEEDED, list(teams.values()), bits)
     for number, team_id in teams.items():
         if number < _IN_EVERY_FIRST:
             await run.connection.execute(MANAGE, team_id, SEEDED, _PEOPLE)

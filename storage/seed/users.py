@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from storage.roles import BuiltInRole
-from storage.seed.bulk import BULK, without_indexes
+from storage.seed.bulk import BULK, loaded
 from storage.seed.marks import SEEDED, seeded_id
 from storage.seed.names import DOMAINS, FIRST_NAMES, LAST_NAMES, as_local_part, weights
 from storage.seed.parts import Run, Seeder
@@ -58,7 +58,7 @@ async def _add(run: Run) -> int:
     if missing < BULK:
         await _copy(run, first, missing)
         return missing
-    async with without_indexes(run.connection, "users", "user_roles"):
+    async with loaded(run.connection, "users", "user_roles"):
         await _copy(run, first, missing)
         run.progress("indexes", 0, 1)
     run.progress("indexes", 1, 1)

@@ -36,6 +36,10 @@ SELECT (SELECT count(*) FROM users) AS users, (SELECT count(*) FROM user_roles) 
     (SELECT count(*) FROM teams) AS teams, (SELECT count(*) FROM team_members) AS members,
     (SELECT count(*) FROM content) AS content
 """
+_CONSTRAINTS = """
+SELECT conrelid::regclass::text AS relation, conname, pg_get_constraintdef(oid), convalidated
+FROM pg_constraint WHERE connamespace = 'public'::regnamespace ORDER BY 1, 2
+"""
 _IN_ORDER = """
 SELECT count(*) FROM users JOIN user_last_logins ON user_id = users.id
 WHERE living = (deleted_at IS NULL)
@@ -120,6 +124,7 @@ async def test_many_people_leave_every_trigger_and_index_as_it_was(
 ) -> None:
     indexes = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1"
     before = await empty.fetch(indexes)
+    guarded = await empty.fetch(_CONSTRAINTS)
 
     code, told = await command(own_environ, "seed", "users", "teams", "--users", "20500")
 
@@ -127,6 +132,7 @@ async def test_many_people_leave_every_trigger_and_index_as_it_was(
     assert "users: 20,500 of 20,500" in told
     assert "\r" not in told
     assert await empty.fetch(indexes) == before
+    assert await empty.fetch(_CONSTRAINTS) == guarded
     assert await empty.fetchval(_TRIGGERS_OFF) == 0
     counts = await empty.fetchrow(_COUNTS)
     assert (counts["users"], counts["roles"], counts["teams"]) == (20_500, 20_500, 12)
