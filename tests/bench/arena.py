@@ -132,7 +132,7 @@ def _rotated(contenders: Sequence[Contender], number: int) -> list[Contender]:
 @asynccontextmanager
 async def opened(users: int) -> AsyncIterator[Arena]:
     """Install, fill and start everybody; end them all. What cannot be installed is told."""
-    with open_room() as room:
+    with open_room(on_disk=True) as room:
         static = Static(place(room, "static"))
         arena = Arena(contenders=[], static=static, loader=loading.ready(), users=users)
         here: list[Contender] = []

@@ -146,7 +146,7 @@ def _beside(name: str, figures: Mapping[str, float]) -> str:
 async def _houses(sizes: Sequence[int]) -> AsyncIterator[list[Contender]]:
     """Run one of ours for each size, with as many sessions and audit events as people."""
     houses: list[Contender] = []
-    with open_room() as room:
+    with open_room(on_disk=True) as room:
         try:
             for size in sizes:
                 one = Ostiary(place(room, f"n{size}"))

@@ -111,7 +111,7 @@ async def _started(one: Contender) -> float:
 async def _stack() -> tuple[float, float]:
     """Return the seconds of `python -m ops up` to its first 200: the first ever, the second."""
     port = free_port()
-    with open_room() as room:
+    with open_room(on_disk=True) as room:
         environ = {
             "OSTIARY_HOME": str(room / "home"),
             "PORT": str(port),

@@ -20,7 +20,7 @@ _EMPTY = "TRUNCATE users, outbox, audit_inbox, sign_in_failures CASCADE"
 @contextmanager
 def stack() -> Iterator[dict[str, str]]:
     """Run PostgreSQL and Redis in a folder that goes; give the environment of our processes."""
-    with open_room() as folder:
+    with open_room(on_disk=True) as folder:
         servers = Stack(folder / "home")
         addresses = servers.start()
         try:

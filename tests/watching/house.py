@@ -155,7 +155,7 @@ def _programs(folder: Path) -> Path:
 @contextmanager
 def watched() -> Iterator[House]:
     """Run everything; end it if nobody did."""
-    with open_room() as folder:
+    with open_room(on_disk=True) as folder:
         house = House(folder)
         try:
             yield house
