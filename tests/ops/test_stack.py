@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
@@ -17,27 +16,10 @@ from tests.ops.stacks import (
     FAST,
     ask,
     command_lines,
-    open_room,
     ping,
     urls,
     wait_until,
 )
-
-
-@pytest.fixture
-def room() -> Iterator[Path]:
-    """Give each test a folder of its own."""
-    with open_room() as folder:
-        yield folder
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[tuple[Stack, Addresses]]:
-    """Share one running stack among the tests that leave it running."""
-    with open_room() as folder:
-        stack = Stack(folder / "home", settings=FAST)
-        yield stack, stack.start()
-        stack.stop()
 
 
 def test_the_three_roles_sign_in_and_each_is_who_its_address_says(

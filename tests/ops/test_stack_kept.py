@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
@@ -16,25 +15,9 @@ from ops.child import Spawn, spawn
 from ops.stack import Addresses, Stack, StackError
 from ops.stack.home import lock
 from ops.stack.server import Log
-from tests.ops.stacks import FAST, ask, open_room, ping, servers_account
+from tests.ops.stacks import ask, ping, servers_account
 
 _PLAIN = {"PATH", "LC_ALL", "TZ"}
-
-
-@pytest.fixture
-def room() -> Iterator[Path]:
-    """Give each test a folder of its own."""
-    with open_room() as folder:
-        yield folder
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[tuple[Stack, Addresses]]:
-    """Share one running stack among the tests that leave it running."""
-    with open_room() as folder:
-        stack = Stack(folder / "home", settings=FAST)
-        yield stack, stack.start()
-        stack.stop()
 
 
 def appended(stack: Stack) -> Path:
@@ -101,11 +84,11 @@ def test_a_redis_that_cannot_start_for_another_reason_keeps_its_file(room: Path)
 def test_who_is_connected_keeps_no_server_from_ending_cleanly(room: Path) -> None:
     stack = Stack(room / "home", redis=False)
     url = str(stack.start().database_url)
-    loop = asyncio.new_event_loop()
-    connection = loop.run_until_complete(asyncpg.connect(url))
-    stack.stop()
-    connection.terminate()
-    loop.close()
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        connection = runner.run(asyncpg.connect(url))
+        stack.stop()
+        connection.terminate()
+        runner.run(asyncio.sleep(0))
 
     stack.start()
     assert stack.data is not None

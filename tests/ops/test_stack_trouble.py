@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import stat
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,18 +18,10 @@ from tests.ops.stacks import (
     ask,
     hold,
     is_gone,
-    open_room,
     ping,
     servers_account,
     told,
 )
-
-
-@pytest.fixture
-def room() -> Iterator[Path]:
-    """Give each test a folder of its own."""
-    with open_room() as folder:
-        yield folder
 
 
 def test_a_killed_supervisor_takes_its_servers_along_and_the_next_start_recovers(
