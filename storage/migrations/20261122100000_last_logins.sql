@@ -1,8 +1,8 @@
 -- migrate:up
 -- The order of people by their last sign-in, in a table of its own. With an index on the column
 -- itself every sign-in wrote its person's row anew into all indexes of `users`, forty trigrams and
--- ages among them: three times the work and five times the log. Without one, the row's new version
--- takes the old one's place, and PostgreSQL touches no index, where a page has room for it.
+-- ages among them: more than twice the work and forty times the log. Without one, PostgreSQL puts
+-- the row's new version beside the old one, where its page has room, and touches no index.
 CREATE TABLE user_last_logins (
     user_id uuid PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
     -- -infinity: never.
