@@ -14,11 +14,8 @@ from storage.database import Database
 from storage.pages import Page, Window
 from storage.repositories import Storage
 from storage.roles import Permission
-from storage.teams import Member, Team, TeamRole
+from storage.teams import MAX_MEMBERS, Member, Team, TeamRole
 from storage.users import UserNotFound
-
-# What is counted, listed and, when a team is deleted, touched stays quick.
-MAX_MEMBERS = 1_000
 
 
 class MemberNotFound(Problem, kind=Kind.NOT_FOUND, code="NOT_FOUND"):

@@ -10,6 +10,7 @@ from storage.pages.listing import (
     COUNTED_FOUND,
     COUNTED_MATCHES,
     Apart,
+    Group,
     Listing,
     pattern_of,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "COUNTED_MATCHES",
     "Apart",
     "Cursor",
+    "Group",
     "Listing",
     "Page",
     "Statements",

@@ -40,6 +40,33 @@ class Apart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """A table of what a filter names, walked in place of the list's where it has the order."""
+
+    filter: str
+    table: str
+    # The id of the list's row.
+    row: str
+    # What the filter asks, of the columns of this table; `$?` stands for the value.
+    condition: str
+    # The wire name of the order, and its expression here; dates are asked of it, too.
+    sort: str
+    order: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """What is put in order: tables, the id and the sort value of their rows, which are listed."""
+
+    source: str
+    row: str
+    order: str
+    where: str
+    # Tables and rows that are as many, for counting.
+    counted: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
     """A list as constants of SQL: nothing of a caller's is ever part of a statement's text."""
 
@@ -57,6 +84,10 @@ class Listing:
     kinds: Mapping[str, str] = field(default_factory=dict)
     # Wire name of an order to the table that has its values, where that is not the list's own.
     apart: Mapping[str, Apart] = field(default_factory=dict)
+    # What filters name, in tables of their own; of several the first is walked.
+    groups: Sequence[Group] = ()
+    # Filters that few match, with an index of those: beside them no group is walked.
+    rare: frozenset[str] = frozenset()
     # Orders of what is searched: in them, what a word matches lies together.
     alphabetical: frozenset[str] = frozenset()
     # The order whose index has what is searched, of a list too long for guesses of the planner.
@@ -68,22 +99,21 @@ class Listing:
         That one row tells in `counted` what `count` finds, NULL where nothing is to be counted.
         """
         args = Arguments(hidden=self.is_settled(window))
-        listed = self._where(window, args)
-        source, where = self._source(window, listed)
+        walk = self._walk(window, args)
+        where = walk.where
         if window.after:
-            where += f" AND {self._behind(window.after, window, args)}"
+            where += f" AND {self._behind(window.after, window, walk, args)}"
         matches = self._conditions(words.indexed, window, args)
-        order, row = self.orders[window.sort], self._row(window)
-        rows = f"SELECT {row} AS id, {order} AS sort_value FROM {source}"  # noqa: S608 - constants
+        rows = f"SELECT {walk.row} AS id, {walk.order} AS sort_value FROM {walk.source}"  # noqa: S608 - constants
         part = f"{rows} WHERE {where} AND {matches}"
-        count = self._counting(window, f"{listed} AND {matches}")
-        ctes, sorting = "", _sorting(window, order, row)
+        count = self._counting(window, walk, matches)
+        ctes, sorting = "", _sorting(window, walk.order, walk.row)
         if window.words and self.is_settled(window):
             ctes = f"WITH {self._by_age(window, args, where=where, matches=matches)}"
             part, count = "SELECT * FROM matching", "SELECT count(*) FROM matching"
             sorting = _sorting(window, "sort_value", "id")
         elif window.words and (self._is_sampled(window) or window.sort in self.alphabetical):
-            near, full = self._near(window, args, source=source, where=where)
+            near, full = self._near(window, args, walk, where=where)
             # What matches is read by itself, all of it: PostgreSQL takes it to be spread evenly
             # over every order, and would walk there, which took seconds in an alphabetical one.
             ctes = f"WITH {near}, found AS MATERIALIZED ({part} AND NOT {full})"
@@ -106,25 +136,31 @@ class Listing:
         text = f"{ctes} SELECT listed.*, {counted} AS counted FROM ({listing}) AS listed"  # noqa: S608
         return text, args.values
 
-    def _row(self, window: Window) -> str:
-        apart = self.apart.get(window.sort)
-        return apart.row if apart else f"{self.table}.id"
-
-    def _source(self, window: Window, listed: str) -> tuple[str, str]:
-        """Return the tables whose rows are put in order, and which of them are listed."""
-        apart = self.apart.get(window.sort)
+    def _walk(self, window: Window, args: Arguments) -> _Walk:
+        if group := self._group(window):
+            source = f"{group.table} JOIN {self.table} ON {self.table}.id = {group.row}"
+            where = self._where(window, args, group)
+            return _Walk(source, group.row, group.order, where, (source, where))
+        listed, order = self._where(window, args), self.orders[window.sort]
+        apart, counted = self.apart.get(window.sort), (self.table, listed)
         if apart is None:
-            return self.table, listed
+            return _Walk(self.table, f"{self.table}.id", order, listed, counted)
         if listed == self.always and not window.words:
-            return apart.table, apart.always
-        return f"{apart.table} JOIN {self.table} ON {self.table}.id = {apart.row}", listed
+            return _Walk(apart.table, apart.row, order, apart.always, counted)
+        source = f"{apart.table} JOIN {self.table} ON {self.table}.id = {apart.row}"
+        return _Walk(source, apart.row, order, listed, counted)
 
-    def _near(self, window: Window, args: Arguments, *, source: str, where: str) -> tuple[str, str]:
+    def _group(self, window: Window) -> Group | None:
+        if window.words or self.rare & window.filters.keys():
+            return None
+        asked = (group for group in self.groups if group.filter in window.filters)
+        return next((group for group in asked if group.sort == window.sort), None)
+
+    def _near(self, window: Window, args: Arguments, walk: _Walk, *, where: str) -> tuple[str, str]:
         """Return a table of what the first rows of the order have, and whether it is enough.
 
         Where a sample promises too little, they are not looked through.
         """
-        order, row = self.orders[window.sort], self._row(window)
         at_hand = self._conditions(words.conditions, window, args)
         wanted = window.limit + 1 + (window.offset or 0)
         near, enough = min(_NEAR * wanted, _NEAR_AT_MOST), args.add(wanted, "bigint")
@@ -138,8 +174,10 @@ class Listing:
             ) AS newest WHERE matches LIMIT {least}) AS sample) = {least}"""  # noqa: S608
         table = f"""near AS MATERIALIZED (
             SELECT id, sort_value FROM (
-                SELECT {row} AS id, {order} AS sort_value, {at_hand} AS matches FROM {source}
-                WHERE {where} {_sorting(window, order, row)} LIMIT {args.add(near, "bigint")}
+                SELECT {walk.row} AS id, {walk.order} AS sort_value, {at_hand} AS matches
+                FROM {walk.source}
+                WHERE {where} {_sorting(window, walk.order, walk.row)}
+                LIMIT {args.add(near, "bigint")}
             ) AS first WHERE matches AND {promising} LIMIT {enough}
         )"""  # noqa: S608 - constants
         return table, f"(SELECT count(*) FROM near) = {enough}"  # noqa: S608
@@ -174,12 +212,13 @@ class Listing:
     def count(self, window: Window) -> tuple[str, list[Any]]:
         """Return the statement that counts, and no further than is quick."""
         args = Arguments()
-        where = self._where(window, args)
+        walk = self._walk(window, args)
         matches = self._conditions(words.indexed, window, args)
-        return self._counting(window, f"{where} AND {matches}"), args.values
+        return self._counting(window, walk, matches), args.values
 
-    def _counting(self, window: Window, where: str) -> str:
-        rows = f"SELECT FROM {self.table} WHERE {where} LIMIT {self.bound(window) + 1}"
+    def _counting(self, window: Window, walk: _Walk, matches: str) -> str:
+        source, where = walk.counted
+        rows = f"SELECT FROM {source} WHERE {where} AND {matches} LIMIT {self.bound(window) + 1}"
         return f"SELECT count(*) FROM ({rows}) AS counted"  # noqa: S608
 
     def _is_counted(self, window: Window) -> bool:
@@ -194,23 +233,26 @@ class Listing:
             return COUNTED_FOUND
         return COUNTED_MATCHES if window.filters else COUNTED
 
-    def _where(self, window: Window, args: Arguments) -> str:
+    def _where(self, window: Window, args: Arguments, group: Group | None = None) -> str:
         parts = [] if self.instead & window.filters.keys() else [self.always]
+        conditions, created_at = self.conditions, f"{self.table}.created_at"
+        if group:
+            conditions = {**conditions, group.filter: group.condition}
+            created_at = group.order
         for name, value in window.filters.items():
-            parts.append(args.narrow(self.conditions[name], value))
+            parts.append(args.narrow(conditions[name], value))
         if window.since:
-            parts.append(args.narrow(f"{self.table}.created_at >= $?", window.since))
+            parts.append(args.narrow(f"{created_at} >= $?", window.since))
         if window.until:
-            parts.append(args.narrow(f"{self.table}.created_at < $?", window.until))
+            parts.append(args.narrow(f"{created_at} < $?", window.until))
         return " AND ".join(parts) or "true"
 
-    def _behind(self, last: Cursor, window: Window, args: Arguments) -> str:
+    def _behind(self, last: Cursor, window: Window, walk: _Walk, args: Arguments) -> str:
         sign = "<" if window.descending else ">"
         kind = "timestamptz" if window.sort.endswith("At") else "text"
         kind = self.kinds.get(window.sort, kind)
         value, last_id = args.add(last.value, f"text::{kind}"), args.add(last.id, "uuid")
-        row = f"({self.orders[window.sort]}, {self._row(window)})"
-        return f"{row} {sign} ({value}, {last_id})"
+        return f"({walk.order}, {walk.row}) {sign} ({value}, {last_id})"
 
     def _conditions(self, kind: _Conditions, window: Window, args: Arguments) -> str:
         found = kind(window.words, table=self.table)

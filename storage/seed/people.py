@@ -25,7 +25,8 @@ VALUES ($1, $2, $3, $4, $5, true, $6, $6)
 """
 
 ASSIGN = """
-INSERT INTO user_roles (user_id, role_id) SELECT $1, id FROM roles WHERE name = $2
+INSERT INTO user_roles (user_id, role_id, user_created_at)
+SELECT $1, id, $3 FROM roles WHERE name = $2
 ON CONFLICT DO NOTHING
 """
 
@@ -48,7 +49,7 @@ async def _add(run: Run) -> int:
         user_id = seeded_id(made_at, number)
         who = (user_id, email, first_name, last_name)
         await run.connection.execute(ADD, *who, run.password_hash, made_at)
-        await run.connection.execute(ASSIGN, user_id, role)
+        await run.connection.execute(ASSIGN, user_id, role, made_at)
         added += 1
     return added
 

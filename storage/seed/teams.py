@@ -1,12 +1,12 @@
-"""Teams of seeded people: one has half of them, the next a quarter, and so on."""
+"""Teams of seeded people: one has half of them, the next a quarter, and so on, none too many."""
 
-from contextlib import AsyncExitStack
 from datetime import timedelta
 from uuid import UUID
 
-from storage.seed.bulk import BULK, loaded
 from storage.seed.marks import SEEDED, seeded_id
 from storage.seed.parts import Run, Seeder
+from storage.seed.users import FIRST_NUMBER
+from storage.teams import MAX_MEMBERS
 
 NAMES = (
     "Engineering", "Support", "Sales", "Marketing", "Finance", "Operations", "Research", "Design",
@@ -20,22 +20,26 @@ INSERT INTO teams (id, name, description, created_at, updated_at) VALUES ($1, $2
 ON CONFLICT DO NOTHING RETURNING id
 """
 
-# A person is in the team whose bit is the lowest one set in their number: one look at everybody.
+# A person is in the team whose bit is the lowest one set in their number, unless as many as may be
+# have one below it: one look at everybody.
 FILL = """
-INSERT INTO team_members (team_id, user_id)
-SELECT team.id, users.id
+INSERT INTO team_members (team_id, user_id, user_created_at)
+SELECT team.id, users.id, users.created_at
 FROM (
-    SELECT id, ('x' || right(id::text, 8))::bit(32)::bigint AS number FROM users
+    SELECT id, created_at, ('x' || right(id::text, 8))::bit(32)::bigint AS number FROM users
     WHERE id::text LIKE $1 AND deleted_at IS NULL
 ) AS users
 JOIN unnest($2::uuid[], $3::bigint[]) AS team (id, bit) ON team.bit = users.number & -users.number
+WHERE (users.number - $4) / (2 * team.bit) < $5
 ON CONFLICT DO NOTHING
 """
 
 # Everybody of `people` is in each, so that there is something to see.
 MANAGE = """
-INSERT INTO team_members (team_id, user_id, role)
-SELECT $1, id, CASE email WHEN 'manager@example.com' THEN 'manager' ELSE 'member' END FROM users
+INSERT INTO team_members (team_id, user_id, user_created_at, role)
+SELECT $1, id, created_at,
+    CASE email WHEN 'manager@example.com' THEN 'manager' ELSE 'member' END
+FROM users
 WHERE id::text LIKE $2 AND email = ANY($3) AND deleted_at IS NULL
 ON CONFLICT (team_id, user_id) DO UPDATE SET role = excluded.role
 """
@@ -47,6 +51,8 @@ DELETE FROM team_members WHERE team_id IN (SELECT id FROM teams WHERE id::text L
 REMOVE = "DELETE FROM teams WHERE id::text LIKE $1"
 
 _IN_EVERY_FIRST = 3
+# Left in every team, for the people of `people` and for trying it out.
+_ROOM = 10
 _PEOPLE = ["user@example.com", "manager@example.com"]
 
 
@@ -59,10 +65,8 @@ async def _add(run: Run) -> int:
         if team_id := await run.connection.fetchval(ADD, *row):
             teams[number] = team_id
     bits = [1 << number for number in teams]
-    async with AsyncExitStack() as stack:
-        if run.users >= BULK:
-            await stack.enter_async_context(loaded(run.connection, "team_members"))
-        await run.connection.execute(FILL, SEEDED, list(teams.values()), bits)
+    most = MAX_MEMBERS - _ROOM
+    await run.connection.execute(FILL, SEEDED, list(teams.values()), bits, FIRST_NUMBER, most)
     for number, team_id in teams.items():
         if number < _IN_EVERY_FIRST:
             await run.connection.execute(MANAGE, team_id, SEEDED, _PEOPLE)

@@ -42,6 +42,7 @@ _COLUMNS = (
     "id", "email", "email_verified", "password_hash", "first_name", "last_name", "is_active",
     "last_login_at", "plan", "created_at", "updated_at", "deleted_at",
 )  # fmt: skip
+_HELD = ("user_id", "role_id", "user_created_at", "created_at", "updated_at")
 
 
 async def seeded_users(connection: Any) -> int:
@@ -67,14 +68,12 @@ async def _add(run: Run) -> int:
 
 async def _copy(run: Run, first: int, count: int) -> None:
     roles = {row["name"]: row["id"] for row in await run.connection.fetch(ROLE_IDS)}
-    held: list[tuple[UUID, UUID, datetime, datetime]] = []
+    held: list[tuple[UUID, UUID, datetime, datetime, datetime]] = []
     hashed = run.password_hash or _unusable_hash()
     made = _people(run, first=first, count=count, password_hash=hashed, roles=roles, held=held)
     await run.connection.copy_records_to_table("users", records=made, columns=_COLUMNS)
     run.progress("roles", 0, 1)
-    await run.connection.copy_records_to_table(
-        "user_roles", records=held, columns=("user_id", "role_id", "created_at", "updated_at")
-    )
+    await run.connection.copy_records_to_table("user_roles", records=held, columns=_HELD)
     run.progress("roles", 1, 1)
 
 
@@ -85,7 +84,7 @@ def _people(  # noqa: PLR0913 - one row of a table each
     count: int,
     password_hash: str,
     roles: dict[str, UUID],
-    held: list[tuple[UUID, UUID, datetime, datetime]],
+    held: list[tuple[UUID, UUID, datetime, datetime, datetime]],
 ) -> Iterator[tuple[Any, ...]]:
     """Give the rows of people, the oldest first, and put down what role each has in `held`."""
     chance = random.Random(first)  # noqa: S311 - nobody has to guess these
@@ -102,7 +101,7 @@ def _people(  # noqa: PLR0913 - one row of a table each
             made_at = begun + step * offset
             user_id = seeded_id(made_at, first + offset)
             role = BuiltInRole.MANAGER if chance.random() < _MANAGERS else BuiltInRole.USER
-            held.append((user_id, roles[role], made_at, made_at))
+            held.append((user_id, roles[role], made_at, made_at, made_at))
             local = f"{as_local_part(first_name)}.{as_local_part(last_name)}"
             yield (
                 user_id,

@@ -1,6 +1,13 @@
 """Teams: their records, their members, their SQL."""
 
-from storage.teams.records import Member, Team, TeamNameTaken, TeamNotFound, TeamRole
+from storage.teams.records import (
+    MAX_MEMBERS,
+    Member,
+    Team,
+    TeamNameTaken,
+    TeamNotFound,
+    TeamRole,
+)
 from storage.teams.repository import Teams
 
-__all__ = ["Member", "Team", "TeamNameTaken", "TeamNotFound", "TeamRole", "Teams"]
+__all__ = ["MAX_MEMBERS", "Member", "Team", "TeamNameTaken", "TeamNotFound", "TeamRole", "Teams"]

@@ -7,6 +7,9 @@ from uuid import UUID
 
 from ops.errors import Detail, Kind, Problem
 
+# What is counted, listed and, when a team is deleted, touched stays quick.
+MAX_MEMBERS = 1_000
+
 # What a `Team` is made of, but for what the reader is in it.
 COLUMNS = """
     teams.id, teams.name, teams.description, teams.version, teams.created_at, teams.updated_at,

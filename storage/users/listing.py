@@ -1,6 +1,6 @@
 """The list of people: its orders and filters, each with an index (migration `people`)."""
 
-from storage.pages import Apart, Listing
+from storage.pages import Apart, Group, Listing
 from storage.users.records import COLUMNS, HELD_ROLES
 
 LIST = Listing(
@@ -21,6 +21,17 @@ LIST = Listing(
             always="user_last_logins.living",
         ),
     },
+    groups=tuple(
+        Group(
+            filter=name,
+            table=table,
+            row=f"{table}.user_id",
+            condition=f"{table}.{name}_id = $?",
+            sort="createdAt",
+            order=f"{table}.user_created_at",
+        )
+        for name, table in (("team", "team_members"), ("role", "user_roles"))
+    ),
     conditions={
         "role": """EXISTS (SELECT FROM user_roles
             WHERE user_roles.user_id = users.id AND user_roles.role_id = $?)""",
@@ -36,6 +47,7 @@ LIST = Listing(
     },
     always="users.deleted_at IS NULL",
     instead=frozenset({"deleted"}),
+    rare=frozenset({"deleted", "suspended"}),
     alphabetical=frozenset({"email", "firstName", "lastName"}),
     sampled="createdAt",
 )
