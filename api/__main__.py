@@ -18,12 +18,15 @@ def main() -> int:
     admin = commands.add_parser("admin", help="make the first admin")
     admin.add_argument("what", choices=["create"])
     admin.add_argument("--json", action="store_true")
+    admin.add_argument(
+        "--wait", type=float, default=0, metavar="SECONDS", help="for a database that is away"
+    )
     commands.add_parser("docs", help="write docs/ERRORS.md and docs/openapi.json")
     args = parser.parse_args()
     if args.command == "docs":
         return _write_docs()
     if args.command == "admin":
-        return run_process("admin", lambda settings, _: _admin(settings, as_json=args.json))
+        return run_process("admin", lambda settings, _: _admin(settings, args))
     return run_process("web", _serve)
 
 
@@ -39,11 +42,11 @@ def _serve(settings: Settings, name: str) -> int:
         return 1
 
 
-def _admin(settings: Settings, *, as_json: bool) -> int:
+def _admin(settings: Settings, args: argparse.Namespace) -> int:
     from api.setup.command import ensure_admin  # noqa: PLC0415
 
-    found = asyncio.run(ensure_admin(settings))
-    print(json.dumps(found) if as_json else found["text"])
+    found = asyncio.run(ensure_admin(settings, wait_seconds=args.wait))
+    print(json.dumps(found) if args.json else found["text"])
     return 0 if found["ok"] else 1
 
 

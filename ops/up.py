@@ -44,6 +44,7 @@ OTHERS = (
 _PROBE_SECONDS = 0.4
 _GRACE_SECONDS = 8.0
 _REVIVE_SECONDS = 5.0
+_ADMIN_SECONDS = "300"
 
 
 class CannotStart(Exception):  # noqa: N818 - read as a sentence where it is caught
@@ -131,7 +132,8 @@ class _Run:
             folder=ROOT,
             output=self._admin_said,
         )
-        return nursery.start("api", ["admin", "create", "--json"], how)
+        # Tables may be held: somebody seeds a million people the moment this answers.
+        return nursery.start("api", ["admin", "create", "--json", "--wait", _ADMIN_SECONDS], how)
 
     def _welcome(self) -> None:
         """Print the card once the first admin is seen to and requests are answered."""

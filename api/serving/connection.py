@@ -59,7 +59,12 @@ class Connection(web.RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Close the connection after its last request, or when the process is stopping."""
+        """Close the connection after its last request, or when the process is stopping.
+
+        An answer that was broken off is not ended: what compressed it may have been, already.
+        """
+        if self.transport is None or self.transport.is_closing():
+            return resp, True
         if self._request_count >= MAX_REQUESTS or self._manager is None or self._draining():
             resp.force_close()
         return await super().finish_response(request, resp, start_time)

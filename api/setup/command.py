@@ -1,5 +1,7 @@
 """`python -m api admin create`: the admin of the settings, or a one-time link."""
 
+import asyncio
+import time
 from typing import Any
 from urllib.parse import urlencode
 
@@ -8,15 +10,29 @@ from api.fields import Email
 from api.parts import open_parts
 from api.passwords.policy import PasswordPolicy, normalized
 from api.setup.service import LINK_SECONDS, AdminState, SetupService
-from ops.errors import Problem
+from ops.errors import Problem, Unavailable
 from ops.settings import Settings
 
+_AGAIN_SECONDS = 0.5
 
-async def ensure_admin(settings: Settings) -> dict[str, Any]:
+
+async def ensure_admin(settings: Settings, *, wait_seconds: float = 0) -> dict[str, Any]:
     """Create the admin of ADMIN_EMAIL, or make a set-up link, or say that there is one.
 
-    Returns {ok, state, text, link?}; nobody who exists is changed.
+    Returns {ok, state, text, link?}; nobody who exists is changed. Raises Unavailable when the
+    database is away, or its tables are held, for longer than it may wait.
     """
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        try:
+            return await _ensured(settings)
+        except Unavailable:
+            if time.monotonic() >= deadline:
+                raise
+        await asyncio.sleep(_AGAIN_SECONDS)
+
+
+async def _ensured(settings: Settings) -> dict[str, Any]:
     async with open_parts(settings, name="admin") as parts:
         service = SetupService(
             database=parts.database,

@@ -1,8 +1,11 @@
 """Many rows at once: no trigger and no foreign key looked at row by row, indexes made anew."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
+
+import asyncpg
 
 # Fewer rows than this are added and removed as in life.
 BULK = 20_000
@@ -65,3 +68,31 @@ async def loaded(connection: Any, *tables: str) -> AsyncIterator[None]:
         await connection.execute(
             f"ALTER TABLE {key['relation']} ADD CONSTRAINT {key['name']} {key['definition']}"
         )
+
+
+async def copied(
+    connection: Any, table: str, *, records: Iterable[Sequence[Any]], columns: Sequence[str]
+) -> None:
+    """Add rows by COPY; raise ConnectionDoesNotExistError when the server goes meanwhile.
+
+    asyncpg wakes nobody who waits for room to write when the connection is lost.
+    """
+    gone = asyncio.Event()
+
+    def note(_connection: Any) -> None:
+        gone.set()
+
+    connection.add_termination_listener(note)
+    copying = asyncio.create_task(
+        connection.copy_records_to_table(table, records=records, columns=columns)
+    )
+    watching = asyncio.create_task(gone.wait())
+    try:
+        await asyncio.wait({copying, watching}, return_when=asyncio.FIRST_COMPLETED)
+        if not copying.done():
+            raise asyncpg.ConnectionDoesNotExistError("the connection was lost")
+        await copying
+    finally:
+        copying.cancel()
+        watching.cancel()
+        connection.remove_termination_listener(note)

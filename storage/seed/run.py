@@ -81,8 +81,10 @@ async def seed(
             raise SeedError(
                 f"{error}; set MIGRATION_DATABASE_URL to the role that owns the database"
             ) from error
-        except asyncpg.PostgresError as error:
-            raise SeedError(f"nothing was seeded: {error}") from error
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            # Of a connection that was lost the transaction complains, not what was done in it.
+            reason = "the connection was lost" if connection.is_closed() else error
+            raise SeedError(f"nothing was seeded: {reason}") from error
     return outcome
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from storage.roles import BuiltInRole
-from storage.seed.bulk import BULK, loaded
+from storage.seed.bulk import BULK, copied, loaded
 from storage.seed.marks import SEEDED, seeded_id
 from storage.seed.names import DOMAINS, FIRST_NAMES, LAST_NAMES, as_local_part, weights
 from storage.seed.parts import Run, Seeder
@@ -71,9 +71,9 @@ async def _copy(run: Run, first: int, count: int) -> None:
     held: list[tuple[UUID, UUID, datetime, datetime, datetime]] = []
     hashed = run.password_hash or _unusable_hash()
     made = _people(run, first=first, count=count, password_hash=hashed, roles=roles, held=held)
-    await run.connection.copy_records_to_table("users", records=made, columns=_COLUMNS)
+    await copied(run.connection, "users", records=made, columns=_COLUMNS)
     run.progress("roles", 0, 1)
-    await run.connection.copy_records_to_table("user_roles", records=held, columns=_HELD)
+    await copied(run.connection, "user_roles", records=held, columns=_HELD)
     run.progress("roles", 1, 1)
 
 

@@ -1,6 +1,7 @@
 """Endpoints of the tests' own: rules of all endpoints are tried on them, whatever ours do."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ from api.problems import Forbidden
 from api.routing import MIRRORED, Routes
 from api.schemas import Inbound, Outbound, Replacement, Text
 from api.serving.child import start
+from api.streams import stream
 from storage.pages import Cursor, Page, Window
 from tests.factories import free_socket
 
@@ -178,6 +180,11 @@ def others() -> Routes:
             await response.write(b"data: " + b"x" * BIG + b"\n\n")
         return response
 
+    @routes.add("GET", "/streams/left", **free)
+    async def get_left(request: web.Request) -> web.StreamResponse:
+        """Get what ends when whoever asked for it has left."""
+        return await stream(request, web.StreamResponse(), _until_left(request))
+
     @routes.add("POST", "/denied", **free, takes=NewThing(), status=HTTPStatus.CREATED)
     async def deny(_: web.Request, __: dict[str, Any]) -> None:
         """Do what nobody may."""
@@ -189,6 +196,12 @@ def others() -> Routes:
         raise Forbidden
 
     return routes
+
+
+async def _until_left(request: web.Request) -> AsyncGenerator[bytes, None]:
+    yield b"x" * BIG
+    while request.transport and not request.transport.is_closing():  # noqa: ASYNC110 - tells nobody
+        await asyncio.sleep(0.01)
 
 
 def next_version() -> Routes:

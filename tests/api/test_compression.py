@@ -1,12 +1,15 @@
 """gzip: for whoever takes it, from 1 KiB up, and never where length tells a secret."""
 
+import asyncio
 import gzip
 import json
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from api.parts import Parts
 from tests.api.standards import HUGE, THINGS, standing
@@ -130,6 +133,25 @@ async def test_streams_are_not_held_back_to_be_compressed(client: aiohttp.Client
 
     assert "Content-Encoding" not in headers
     assert body.startswith(b"data: x")
+
+
+async def test_whoever_leaves_before_the_end_of_a_stream_leaves_no_error_behind(
+    client: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    port = URL(str(client._base_url)).port
+    before = len(asyncio.all_tasks())
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    head = f"GET {TEXT}/streams/left HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n"
+    writer.write(head.encode())
+
+    begun = await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+    async with asyncio.timeout(10):
+        while len(asyncio.all_tasks()) > before:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.01)
+
+    assert b"Content-Encoding: gzip" in begun
+    assert [item.getMessage() for item in caplog.records if item.levelno >= logging.ERROR] == []
 
 
 async def test_long_errors_are_compressed_too(client: aiohttp.ClientSession) -> None:

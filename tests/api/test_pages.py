@@ -11,6 +11,7 @@ from api.parts import Parts
 from api.passwords.policy import PasswordPolicy
 from api.setup.command import ensure_admin
 from api.setup.service import SetupService
+from ops.errors import Unavailable
 from ops.settings import SecurityProfile
 from storage.actor import SYSTEM
 from storage.tokens import TokenKind, derived, digest
@@ -166,6 +167,22 @@ async def test_the_settings_make_an_admin_once_and_never_change_one(
     assert (second["ok"], second["state"]) == (True, "exists")
     rows = await owner.fetch("SELECT email FROM users")
     assert [row["email"] for row in rows] == ["root@example.com"]
+
+
+async def test_who_may_wait_for_the_tables_gets_a_link_when_they_are_free(
+    clean: None, make_settings: MakeSettings, owner: Any
+) -> None:
+    settings = make_settings()
+    held = owner.transaction()
+    await held.start()
+    await owner.execute("LOCK TABLE user_roles")
+
+    waiting = asyncio.create_task(ensure_admin(settings, wait_seconds=30))
+    with pytest.raises(Unavailable):
+        await ensure_admin(settings)
+    await held.rollback()
+
+    assert (await waiting)["state"] == "link"
 
 
 async def test_a_weak_admin_password_is_refused_with_its_reason(

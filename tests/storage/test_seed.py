@@ -1,5 +1,6 @@
 """python -m storage seed: what it adds, what it leaves alone, what it refuses."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -54,6 +55,10 @@ SELECT count(*) FROM users JOIN user_roles ON user_roles.user_id = users.id
 LEFT JOIN team_members ON team_members.user_id = users.id
 WHERE users.created_at IS DISTINCT FROM user_roles.user_created_at
     OR users.created_at <> team_members.user_created_at
+"""
+_END_COPY = """
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE query LIKE 'COPY%users%' AND state = 'active' AND datname = current_database()
 """
 _TRIGGERS_OFF = "SELECT count(*) FROM pg_trigger WHERE tgenabled = 'D'"
 _ADD_CONTENT = "INSERT INTO content (id, title, owner_id) SELECT $1, 'Mine', id FROM users LIMIT 1"
@@ -154,6 +159,21 @@ async def test_many_people_leave_every_trigger_and_index_as_it_was(
     assert await empty.fetchval(_IN_ORDER) == 20_500
     # Web processes forget whatever they had in memory.
     assert await empty.fetchval(_ALL_FORGOTTEN) == 1
+
+
+async def test_a_server_that_goes_while_people_are_copied_ends_it_with_nothing_done(
+    empty: Any, own_environ: dict[str, str], command: Command
+) -> None:
+    seeding = asyncio.create_task(command(own_environ, "seed", "users", "--users", "400000"))
+
+    while not await empty.fetchval(_END_COPY):  # noqa: ASYNC110 - the server tells nobody
+        await asyncio.sleep(0.05)
+    code, told = await asyncio.wait_for(seeding, 20)
+
+    assert code == 1
+    assert "nothing was seeded: " in told
+    assert "Traceback" not in told
+    assert await empty.fetchval("SELECT count(*) FROM users") == 0
 
 
 async def test_refresh_removes_what_was_seeded_and_nothing_else(
