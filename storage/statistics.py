@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from storage.users.repository import STATES
+
 DAY = timedelta(days=1)
 ACTIVE = ("active_daily", "active_weekly", "active_monthly")
 
@@ -67,18 +69,11 @@ FROM (
 WHERE used_at >= $1::timestamptz - interval '29 days'
 """
 
-STANDING = """
-SELECT 'users_' || states.state AS name, count(found.state) AS value
-FROM unnest(ARRAY['unverified', 'verified', 'suspended', 'deleted']) AS states (state)
-LEFT JOIN (
-    SELECT CASE WHEN deleted_at IS NOT NULL THEN 'deleted' WHEN NOT is_active THEN 'suspended'
-        WHEN email_verified THEN 'verified' ELSE 'unverified' END AS state
-    FROM users
-) AS found ON found.state = states.state
-GROUP BY states.state
+STANDING = f"""
+SELECT 'users_' || state AS name, people AS value FROM ({STATES}) AS users
 UNION ALL
 SELECT 'jobs_dead', count(*) FROM outbox WHERE state = 'dead'
-"""
+"""  # noqa: S608 - constants
 
 KEEP = """
 INSERT INTO statistics (day, name, value)

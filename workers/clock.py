@@ -7,6 +7,7 @@ and its promise are made together, so one of each. After a gap only the latest s
 import argparse
 import asyncio
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime
@@ -28,9 +29,10 @@ from workers.toolbox import Tools, open_tools
 from workers.traces import ticking
 
 _MEASURE_SECONDS = 5.0
+# Of the time may go into counting people and sessions.
+_COUNTING_SHARE = 0.01
 _CERTIFICATE_SECONDS = 3_600.0
 _STATES = ("pending", "handed_over", "dead")
-_PEOPLE = ("unverified", "verified", "suspended", "deleted")
 
 _log = get_logger()
 
@@ -42,6 +44,7 @@ class Clock:
         self._tools = tools
         # Slots that nobody needs to look at any more: a task whose promise is open is not here.
         self._seen: dict[str, datetime] = {}
+        self._count_after = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Promise and measure until told to stop."""
@@ -89,17 +92,14 @@ class Clock:
         async with self._tools.database.reading() as storage:
             depths = await storage.outbox.depths()
             metrics.outbox_oldest.set(await storage.outbox.lag())
-            metrics.sessions_active.set(await storage.sessions.active())
             metrics.audit_unsealed.set(await storage.audit.unsealed())
             metrics.audit_seal_lag.set(await storage.audit.lag())
             key = await storage.signing_keys.signing()
             metrics.key_age.set(key.age if key else 0.0)
-            people = await storage.users.states()
             metrics.administrators.set(await storage.roles.administrators())
             metrics.database_bytes.set(await storage.statistics.database_bytes())
             await self._measure_tasks(storage)
-        for kind in _PEOPLE:  # also the states that nobody is in any more
-            metrics.users.labels(kind).set(people.get(kind, 0))
+            await self._count(storage)
         metrics.outbox_pending.set(sum(row.depth for row in depths if row.state == "pending"))
         found = {(row.queue, row.state): row for row in depths}
         for queue, state in product(queues(), _STATES):
@@ -108,6 +108,18 @@ class Clock:
         for queue in queues():
             ages = [row.oldest or 0.0 for row in depths if row.queue == queue]
             metrics.queue_oldest.labels(queue).set(max(ages, default=0.0))
+
+    async def _count(self, storage: Storage) -> None:
+        """Set the gauges for which rows are counted: the more there are, the less often."""
+        begun = time.monotonic()
+        if begun < self._count_after:
+            return
+        metrics = self._tools.metrics
+        metrics.sessions_active.set(await storage.sessions.active())
+        for state, people in (await storage.users.states()).items():
+            metrics.users.labels(state).set(people)
+        now = time.monotonic()
+        self._count_after = now + (now - begun) / _COUNTING_SHARE
 
     async def _measure_tasks(self, storage: Storage) -> None:
         metrics = self._tools.metrics

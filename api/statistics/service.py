@@ -40,7 +40,7 @@ class StatisticsService:
             first, last = _bounds(span, (await storage.statistics.today()).astimezone(UTC).date())
             days = await storage.statistics.between(_midnight(first), _midnight(last))
             now = {
-                "users": dict.fromkeys(_PEOPLE, 0) | await storage.users.states(),
+                "users": await storage.users.states(),
                 "sessions": await storage.sessions.active(),
                 "queues": _queues(await storage.outbox.depths()),
             }

@@ -1,6 +1,7 @@
 """Roles and permissions: who may do what."""
 
 from storage.roles.records import (
+    ADMIN_ID,
     BuiltInRole,
     CataloguedPermission,
     Permission,
@@ -11,6 +12,7 @@ from storage.roles.records import (
 from storage.roles.repository import Roles
 
 __all__ = [
+    "ADMIN_ID",
     "BuiltInRole",
     "CataloguedPermission",
     "Permission",

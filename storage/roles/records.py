@@ -28,6 +28,10 @@ class BuiltInRole(StrEnum):
     GUEST = "guest"
 
 
+# As the first migration has it. A statement that names it is planned for as few as there are.
+ADMIN_ID = UUID("01935000-0000-7000-8000-000000000001")
+
+
 class Permission(StrEnum):
     """The catalogue: what a role can permit, `resource:what`. `own` ends at one's own.
 

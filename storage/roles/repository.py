@@ -9,6 +9,7 @@ import asyncpg
 from ops.ids import new_id
 from storage.pages import Listing, Page, Window, fetch_page
 from storage.roles.records import (
+    ADMIN_ID,
     COLUMNS,
     CataloguedPermission,
     Role,
@@ -84,28 +85,16 @@ INSERT INTO user_roles (user_id, role_id) SELECT $1, id FROM roles WHERE name = 
 ON CONFLICT DO NOTHING
 """
 
-ADMIN_EXISTS = """
-SELECT EXISTS (
-    SELECT FROM user_roles
-    JOIN roles ON roles.id = user_roles.role_id
-    JOIN users ON users.id = user_roles.user_id
-    WHERE roles.name = 'admin' AND users.deleted_at IS NULL
-)
+_ADMINS = f"""
+FROM user_roles JOIN users ON users.id = user_roles.user_id
+WHERE user_roles.role_id = '{ADMIN_ID}' AND users.deleted_at IS NULL
 """
 
-ADMINISTRATORS = """
-SELECT count(DISTINCT users.id) FROM user_roles
-JOIN roles ON roles.id = user_roles.role_id
-JOIN users ON users.id = user_roles.user_id
-WHERE roles.name = 'admin' AND users.deleted_at IS NULL
-"""
+ADMIN_EXISTS = f"SELECT EXISTS (SELECT {_ADMINS})"
 
-IS_LAST_ADMIN = """
-SELECT coalesce(bool_and(users.id = $1), false) FROM user_roles
-JOIN roles ON roles.id = user_roles.role_id
-JOIN users ON users.id = user_roles.user_id
-WHERE roles.name = 'admin' AND users.deleted_at IS NULL AND users.is_active
-"""
+ADMINISTRATORS = f"SELECT count(*) {_ADMINS}"
+
+IS_LAST_ADMIN = f"SELECT coalesce(bool_and(users.id = $1), false) {_ADMINS} AND users.is_active"
 
 # Two set-up pages at once must not make two first admins, two last ones not leave at once, and who
 # is just losing a right must not use it.

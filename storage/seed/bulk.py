@@ -35,6 +35,11 @@ INSERT INTO user_last_logins (user_id, last_login_at, living)
 SELECT id, coalesce(last_login_at, '-infinity'), deleted_at IS NULL FROM users
 WHERE NOT EXISTS (SELECT FROM user_last_logins WHERE user_id = users.id)
 """
+CHANGES = """
+INSERT INTO user_changes (user_id, living, updated_at)
+SELECT id, deleted_at IS NULL, updated_at FROM users
+WHERE NOT EXISTS (SELECT FROM user_changes WHERE user_id = users.id)
+"""
 FORGET_EVERYTHING = "INSERT INTO revocations (id) VALUES (gen_random_uuid())"
 
 
@@ -46,8 +51,9 @@ async def without_triggers(connection: Any) -> AsyncIterator[None]:
     yield
     for table in _TABLES:
         await connection.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
-    async with loaded(connection, "user_last_logins"):
+    async with loaded(connection, "user_last_logins", "user_changes"):
         await connection.execute(LAST_LOGINS)
+        await connection.execute(CHANGES)
     await connection.execute(FORGET_EVERYTHING)
 
 

@@ -4,14 +4,12 @@ The migrations made these rows; here they are once more, to restore what somebod
 compares the two.
 """
 
-from storage.roles import BuiltInRole, Permission
+from storage.roles import ADMIN_ID, BuiltInRole, Permission
 from storage.seed.parts import Run, Seeder
 
 # Name to id, rank and description.
 ROLES = {
-    BuiltInRole.ADMIN: (
-        "01935000-0000-7000-8000-000000000001", 1000, "Full access to everything",
-    ),
+    BuiltInRole.ADMIN: (str(ADMIN_ID), 1000, "Full access to everything"),
     BuiltInRole.MANAGER: (
         "01935000-0000-7000-8000-000000000002", 500, "Manages own teams and content",
     ),

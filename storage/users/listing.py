@@ -8,18 +8,15 @@ LIST = Listing(
     table="users",
     orders={
         "createdAt": "users.created_at",
-        "updatedAt": "users.updated_at",
+        "updatedAt": "user_changes.updated_at",
         "email": "users.email",
         "firstName": "lower(users.first_name)",
         "lastName": "lower(users.last_name)",
         "lastLoginAt": "user_last_logins.last_login_at",
     },
     apart={
-        "lastLoginAt": Apart(
-            table="user_last_logins",
-            row="user_last_logins.user_id",
-            always="user_last_logins.living",
-        ),
+        order: Apart(table=table, row=f"{table}.user_id", always=f"{table}.living")
+        for order, table in (("updatedAt", "user_changes"), ("lastLoginAt", "user_last_logins"))
     },
     groups=tuple(
         Group(

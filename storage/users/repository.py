@@ -88,10 +88,20 @@ RETURNING id
 
 ID_OF = "SELECT id FROM users WHERE email = $1 AND deleted_at IS NULL"
 
+# Each is the length of an index: going by everybody's row takes five times as long.
 STATES = """
-SELECT CASE WHEN deleted_at IS NOT NULL THEN 'deleted' WHEN NOT is_active THEN 'suspended'
-    WHEN email_verified THEN 'verified' ELSE 'unverified' END AS state, count(*) AS people
-FROM users GROUP BY 1
+WITH counted AS MATERIALIZED (
+    SELECT
+        (SELECT count(*) FROM users WHERE deleted_at IS NULL) AS living,
+        (SELECT count(*) FROM users WHERE deleted_at IS NOT NULL) AS deleted,
+        (SELECT count(*) FROM users WHERE NOT is_active AND deleted_at IS NULL) AS suspended,
+        (SELECT count(*) FROM users
+         WHERE NOT email_verified AND is_active AND deleted_at IS NULL) AS unverified
+)
+SELECT state, people FROM counted CROSS JOIN LATERAL (VALUES
+    ('verified', living - suspended - unverified), ('unverified', unverified),
+    ('suspended', suspended), ('deleted', deleted)
+) AS states (state, people)
 """
 
 # One probe of the index per scheme: SELECT DISTINCT would read every person.

@@ -15,8 +15,12 @@ from storage.users.listing import LIST
 from tests.own_database import OwnDatabase, opened, own_database
 from tests.storage.crowd import THEN, add, page
 
-# What the table of its own is to hold.
-_ORDERS = {**LIST.orders, "lastLoginAt": "coalesce(last_login_at, '-infinity')"}
+# What the tables of their own are to hold.
+_ORDERS = {
+    **LIST.orders,
+    "updatedAt": "updated_at",
+    "lastLoginAt": "coalesce(last_login_at, '-infinity')",
+}
 _WAYS = [(sort, way) for sort in LIST.orders for way in ("desc", "asc")]
 _MANY = """
 INSERT INTO users (id, email, first_name, last_name)

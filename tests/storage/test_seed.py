@@ -42,8 +42,11 @@ SELECT conrelid::regclass::text AS relation, conname, pg_get_constraintdef(oid),
 FROM pg_constraint WHERE connamespace = 'public'::regnamespace ORDER BY 1, 2
 """
 _IN_ORDER = """
-SELECT count(*) FROM users JOIN user_last_logins ON user_id = users.id
-WHERE living = (deleted_at IS NULL)
+SELECT count(*) FROM users
+JOIN user_last_logins ON user_last_logins.user_id = users.id
+JOIN user_changes ON user_changes.user_id = users.id
+WHERE user_last_logins.living = (deleted_at IS NULL) AND user_changes.living = (deleted_at IS NULL)
+  AND user_changes.updated_at = users.updated_at
   AND user_last_logins.last_login_at = coalesce(users.last_login_at, '-infinity')
 """
 _SIZES = """

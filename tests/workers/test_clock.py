@@ -255,15 +255,31 @@ async def test_what_somebody_works_on_is_not_the_oldest_that_waits(
 async def test_a_state_that_nobody_is_in_any_more_is_counted_as_none(
     tools: Tools, add_user: AddUser, owner: Any
 ) -> None:
-    clock = Clock(tools)
     await add_user()
-    await clock.measure()
+    await Clock(tools).measure()
     await owner.execute("UPDATE users SET email_verified = true")
 
-    await clock.measure()
+    await Clock(tools).measure()
 
     assert value(tools, "ostiary_users", state="unverified") == 0
     assert value(tools, "ostiary_users", state="verified") == 1
+
+
+async def test_counting_that_takes_long_is_done_seldom(
+    tools: Tools, add_user: AddUser, owner: Any
+) -> None:
+    clock = Clock(tools)
+    async with owner.transaction():
+        await owner.execute("LOCK TABLE sessions")
+        measuring = asyncio.create_task(clock.measure())
+        await asyncio.sleep(0.2)
+    await measuring
+    await add_user()
+
+    await clock.measure()
+
+    # A hundred times as long as it took, 20 seconds, nobody is counted again.
+    assert value(tools, "ostiary_users", state="unverified") == 0
 
 
 async def test_a_clock_runs_until_told_to_stop(tools: Tools, owner: Any) -> None:

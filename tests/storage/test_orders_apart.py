@@ -1,4 +1,4 @@
-"""The order by last sign-in, in a table of its own: what changes it, and what it spares."""
+"""The orders by last sign-in and last change, in tables of their own: what changes them."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -12,12 +12,17 @@ from storage.users.listing import LIST
 from tests.own_database import OwnDatabase, opened, own_database
 from tests.storage.crowd import THEN, add, page
 
-# What the table says that the people do not, and the other way round.
+# What the tables say that the people do not, and the other way round.
 _APART = """
-SELECT count(*) FROM users FULL JOIN user_last_logins ON user_id = users.id
+SELECT count(*) FROM users
+FULL JOIN user_last_logins AS logins ON logins.user_id = users.id
+FULL JOIN user_changes AS changes ON changes.user_id = users.id
 WHERE (coalesce(users.last_login_at, '-infinity'), deleted_at IS NULL)
-    IS DISTINCT FROM (user_last_logins.last_login_at, living)
+    IS DISTINCT FROM (logins.last_login_at, logins.living)
+  OR (users.updated_at, deleted_at IS NULL)
+    IS DISTINCT FROM (changes.updated_at, changes.living)
 """
+_BOTH = pytest.mark.parametrize("sort", ["lastLoginAt", "updatedAt"])
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +50,18 @@ async def test_a_sign_in_takes_a_person_to_the_top(room: OwnDatabase, database: 
     assert await room.owner.fetchval(_APART) == 0
 
 
+async def test_a_change_takes_a_person_to_the_top(room: OwnDatabase, database: Database) -> None:
+    ids = await add(room, 5)
+    async with database.transaction() as storage:
+        role = await storage.roles.by_name("guest")
+        assert await storage.roles.give(ids[2], role.id)
+
+    found = await page(database, sort="updatedAt", limit=1)
+
+    assert [item.id for item in found.items] == [ids[2]]
+    assert await room.owner.fetchval(_APART) == 0
+
+
 async def test_who_never_signed_in_comes_last(room: OwnDatabase, database: Database) -> None:
     (never,) = await add(room, 1, last_login_at=None)
     await add(room, 2, last_login_at=THEN)
@@ -55,19 +72,20 @@ async def test_who_never_signed_in_comes_last(room: OwnDatabase, database: Datab
     assert found.items[-1].last_login_at is None
 
 
+@_BOTH
 async def test_the_deleted_are_listed_by_themselves_until_they_are_restored(
-    room: OwnDatabase, database: Database
+    room: OwnDatabase, database: Database, sort: str
 ) -> None:
     (gone,) = await add(room, 1, last_login_at=THEN + timedelta(days=1))
     (here,) = await add(room, 1, last_login_at=THEN)
     async with database.transaction() as storage:
         assert await storage.users.remove(gone)
 
-    living = await page(database, sort="lastLoginAt")
-    deleted = await page(database, sort="lastLoginAt", filters={"deleted": True})
+    living = await page(database, sort=sort)
+    deleted = await page(database, sort=sort, filters={"deleted": True})
     async with database.transaction() as storage:
         await storage.users.restore(gone)
-    restored = await page(database, sort="lastLoginAt")
+    restored = await page(database, sort=sort)
 
     assert [item.id for item in living.items] == [here]
     assert [item.id for item in deleted.items] == [gone]
@@ -75,17 +93,21 @@ async def test_the_deleted_are_listed_by_themselves_until_they_are_restored(
     assert await room.owner.fetchval(_APART) == 0
 
 
-async def test_whose_row_is_erased_is_in_no_order(room: OwnDatabase, database: Database) -> None:
+@_BOTH
+async def test_whose_row_is_erased_is_in_no_order(
+    room: OwnDatabase, database: Database, sort: str
+) -> None:
     await add(room, 3)
     await room.owner.execute("DELETE FROM users")
 
-    assert (await page(database, sort="lastLoginAt")).items == []
-    assert await room.owner.fetchval("SELECT count(*) FROM user_last_logins") == 0
+    assert (await page(database, sort=sort)).items == []
+    assert await room.owner.fetchval(f"SELECT count(*) FROM {LIST.apart[sort].table}") == 0  # noqa: S608
 
 
-def test_a_list_of_everybody_reads_the_order_alone() -> None:
-    alone, _ = LIST.page(Window(sort="lastLoginAt"))
-    filtered, _ = LIST.page(Window(sort="lastLoginAt", filters={"plan": "free"}))
+@_BOTH
+def test_a_list_of_everybody_reads_the_order_alone(sort: str) -> None:
+    alone, _ = LIST.page(Window(sort=sort))
+    filtered, _ = LIST.page(Window(sort=sort, filters={"plan": "free"}))
 
     assert "JOIN users ON" not in alone
-    assert "FROM user_last_logins JOIN users ON" in filtered
+    assert f"FROM {LIST.apart[sort].table} JOIN users ON" in filtered
