@@ -1,7 +1,6 @@
 """Endpoints of the tests' own: rules of all endpoints are tried on them, whatever ours do."""
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -26,8 +25,8 @@ from api.problems import Forbidden
 from api.routing import MIRRORED, Routes
 from api.schemas import Inbound, Outbound, Replacement, Text
 from api.serving.child import start
-from api.streams import stream
 from storage.pages import Cursor, Page, Window
+from tests.api.streams import streams
 from tests.factories import free_socket
 
 THINGS = "/api/v1/things"
@@ -164,27 +163,6 @@ def others() -> Routes:
         """Get the same at the top."""
         return Answer(data={"accessToken": "x" * BIG})
 
-    @routes.add("GET", "/streams/cookie", **free)
-    async def get_cookie(_: web.Request) -> web.Response:
-        """Get a cookie."""
-        response = web.json_response({"text": "x" * BIG})
-        response.set_cookie("name", "value")
-        return response
-
-    @routes.add("GET", "/streams/events", **free)
-    async def get_events(request: web.Request) -> web.StreamResponse:
-        """Get events as they come."""
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-        await response.prepare(request)
-        for _ in range(3):
-            await response.write(b"data: " + b"x" * BIG + b"\n\n")
-        return response
-
-    @routes.add("GET", "/streams/left", **free)
-    async def get_left(request: web.Request) -> web.StreamResponse:
-        """Get what ends when whoever asked for it has left."""
-        return await stream(request, web.StreamResponse(), _until_left(request))
-
     @routes.add("POST", "/denied", **free, takes=NewThing(), status=HTTPStatus.CREATED)
     async def deny(_: web.Request, __: dict[str, Any]) -> None:
         """Do what nobody may."""
@@ -196,12 +174,6 @@ def others() -> Routes:
         raise Forbidden
 
     return routes
-
-
-async def _until_left(request: web.Request) -> AsyncGenerator[bytes, None]:
-    yield b"x" * BIG
-    while request.transport and not request.transport.is_closing():  # noqa: ASYNC110 - tells nobody
-        await asyncio.sleep(0.01)
 
 
 def next_version() -> Routes:
@@ -221,7 +193,7 @@ async def standing(
     parts: Parts, *, deprecations: Deprecations | None = None
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """Run a server with these endpoints beside ours; give a client that decodes nothing."""
-    also = (things(), others(), next_version())
+    also = (things(), others(), streams(), next_version())
     app = await make_app(parts, also=also, deprecations=deprecations or {})
     sock = free_socket()
     url = f"http://127.0.0.1:{sock.getsockname()[1]}"

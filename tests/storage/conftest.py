@@ -112,3 +112,11 @@ async def own(own_redis: tuple[str, int]) -> AsyncIterator[tuple[Redis, int, Met
     client = Redis(url, metrics)
     yield client, pid, metrics
     await client.close()
+
+
+@pytest.fixture
+async def patient(own: tuple[Redis, int, Metrics], own_redis: tuple[str, int]) -> Any:
+    """Give another client of it, which waits for as long as a busy machine may take."""
+    client = Redis(own_redis[0], own[2], timeout_ms=5_000)
+    yield client
+    await client.close()

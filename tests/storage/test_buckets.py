@@ -23,24 +23,23 @@ async def round_trips(redis: Redis) -> int:
 
 
 async def test_what_is_taken_in_one_turn_goes_in_one_round_trip_and_is_counted_each(
-    own: Own,
+    patient: Redis,
 ) -> None:
-    redis, _, _ = own
-    buckets = Buckets(redis)
+    buckets = Buckets(patient)
     await buckets.take("warm", limit=5, seconds=60, cost=1)
-    before = await round_trips(redis)
+    before = await round_trips(patient)
 
     taken = await asyncio.gather(
         *(buckets.take(f"of-{n % 2}", limit=5, seconds=60, cost=1) for n in range(20))
     )
 
-    assert await round_trips(redis) - before == 1
+    assert await round_trips(patient) - before == 1
     assert [found[0] for found in taken] == [1] * 10 + [0] * 10
     assert [found[1] for found in taken[:10]] == [4, 4, 3, 3, 2, 2, 1, 1, 0, 0]
 
 
-async def test_more_than_one_script_takes_are_asked_for_in_several(own: Own) -> None:
-    buckets = Buckets(own[0])
+async def test_more_than_one_script_takes_are_asked_for_in_several(patient: Redis) -> None:
+    buckets = Buckets(patient)
 
     taken = await asyncio.gather(
         *(buckets.take("shared", limit=300, seconds=3600, cost=1) for _ in range(500))

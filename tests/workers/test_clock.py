@@ -276,9 +276,8 @@ async def test_counting_that_takes_long_is_done_seldom(
     await measuring
     await add_user()
 
-    await clock.measure()
+    await clock.measure()  # nobody is counted again for 20 s, a hundred times as long
 
-    # A hundred times as long as it took, 20 seconds, nobody is counted again.
     assert value(tools, "ostiary_users", state="unverified") == 0
 
 
