@@ -275,7 +275,6 @@ async def test_counting_that_takes_long_is_done_seldom(
         await asyncio.sleep(0.2)
     await measuring
     await add_user()
-
     await clock.measure()  # nobody is counted again for 20 s, a hundred times as long
 
     assert value(tools, "ostiary_users", state="unverified") == 0
