@@ -14,6 +14,7 @@ from aiohttp import hdrs, web
 from api.access import Access, Public, bearer
 from api.addresses import site_of
 from api.context import CALL, Call, Principal
+from api.denials import Denials
 from api.deprecations import Deprecations
 from api.limits import Limits, Policy
 from api.paging import Asked, Queries, chosen_fields, place_of
@@ -50,13 +51,6 @@ class Claims(Protocol):
         self, request: web.Request, body: Any
     ) -> AbstractAsyncContextManager[Claim | None]:
         """Hold the request's Idempotency-Key while it is worked on."""
-
-
-class Denials(Protocol):
-    """Writes down what was denied."""
-
-    async def note(self, call: Call, route: str) -> None:
-        """Note that the caller's roles do not permit a route, or what it was asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

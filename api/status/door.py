@@ -6,7 +6,6 @@ token is rotated here, so that reuse is found as at /auth/refresh.
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
 from uuid import UUID
 
 from aiohttp import web
@@ -14,28 +13,16 @@ from aiohttp import web
 from api.auth.service import AuthService, Credentials
 from api.auth.tokens import Pair
 from api.context import CALL, Call, Principal
+from api.denials import Denials
 from api.limits import Decision, Limits, Policy
 from api.problems import Forbidden, InvalidToken
+from api.router import Identifier
 from api.sessions.opening import SignedInUser
 from api.sessions.service import SessionService
 from api.status.cookies import Held, PageCookies
 from ops.errors import Problem
 from storage.repositories import Storage
 from storage.roles import BuiltInRole, Permission
-
-
-class Identifier(Protocol):
-    """Turns an access token into who it was given to."""
-
-    async def identify(self, token: str) -> Principal:
-        """Return the principal of a good token; raise InvalidToken."""
-
-
-class Denials(Protocol):
-    """Writes down what was denied."""
-
-    async def note(self, call: Call, route: str) -> None:
-        """Note that the caller's roles do not permit a route."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
