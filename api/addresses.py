@@ -1,4 +1,4 @@
-"""The client's address: the socket's, unless the peer is a proxy we trust (CONTRACT section 3).
+"""The client's address: the socket's, unless the peer is a proxy we trust (docs/operations.md).
 
 Only X-Forwarded-For is read. Forwarded (RFC 7239) and X-Real-IP are not: a proxy that sets one of
 the three passes on whatever its client wrote into the others.

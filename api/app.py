@@ -194,7 +194,7 @@ def _rates(settings: Settings) -> dict[Policy, Rate | None]:
 
 
 def _headers(settings: Settings) -> dict[str, str]:
-    """Return what every answer carries (OWASP secure headers; SECURITY C12)."""
+    """Return what every answer carries (OWASP secure headers)."""
     headers = {
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",

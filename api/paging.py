@@ -1,4 +1,4 @@
-"""page, cursor, sort, filter, fields in queries; the pagination block in answers (CONTRACT §2)."""
+"""page, cursor, sort, filter, fields in queries; pagination in answers (docs/lists.md)."""
 
 import re
 import unicodedata

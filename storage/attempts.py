@@ -2,7 +2,7 @@
 
 Accounts are blind indexes of what was typed, so unknown addresses count like known ones. After
 some failures the account opens again after 1, 2, 4 ... 60 seconds, never longer: nobody can lock an
-owner out for good (SECURITY C4).
+owner out for good (docs/auth.md).
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Guards sign-ins against guessing: per address, per account, and per device (SECURITY C4).
+"""Guards sign-ins against guessing: per address, per account, and per device (docs/auth.md).
 
 Every attempt is counted as a failure before its password is looked at, so that parallel guesses all
 count, and given back when it was right. A device that signed in before has a count of its own:

@@ -2,8 +2,8 @@
 
 What a process remembers is good while it knows what was revoked: it reads the last 30 seconds of
 the table `revocations` every 400 ms, sooner when Redis says so. When a read is late by more than
-half a second, nothing remembered is believed, and every request looks for itself (CONTRACT,
-section 3).
+half a second, nothing remembered is believed, and every request looks for itself
+(docs/decisions/008-revocation.md).
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Argon2id, bounded: a few threads of low priority, a short queue, and an early no (SECURITY C1).
+"""Argon2id, bounded: few threads of low priority, a short queue, an early no (docs/passwords.md).
 
 Each hash takes 19 MiB and some 30 ms of a core without holding the GIL; more threads than cores
 gain nothing and slow everybody else down.

@@ -84,7 +84,7 @@ class PasswordService:
         self._metrics = metrics
 
     async def forgot(self, given: Forgotten, call: Call) -> None:
-        """Promise a letter, whoever has the address: the same work tells nobody (SECURITY C3)."""
+        """Promise a letter; the same work for everybody tells nobody (docs/enumeration.md)."""
         async with self._database.transaction(call.actor) as storage:
             user_id = await storage.users.id_of(given.email)
             await storage.audit.note("password_reset.requested", subject=user_id)

@@ -1,4 +1,4 @@
-"""One connection with deadlines of our own, since aiohttp has none for headers (SECURITY C13).
+"""One connection with deadlines of our own, since aiohttp has none for headers.
 
 The headers of a request must be whole 10 seconds after the connection or after their first byte; a
 connection serves 1,000 requests, then closes, so that load spreads over the processes again.

@@ -1,4 +1,4 @@
-"""Which people a caller may see, and which they may change (CONTRACT.md, section 4, the matrix).
+"""Which people a caller may see, and which they may change (document 003, section 9.3).
 
 Whoever may not be seen is answered like nobody: 404. Whoever may be seen but not changed: 403.
 """

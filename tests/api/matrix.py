@@ -1,4 +1,4 @@
-"""Who may call what (SECURITY C10): one row a route, one column a kind of caller, as data.
+"""Who may call what: one row a route, one column a kind of caller, as data.
 
 `{user}` is somebody who is an ordinary user, the owner of `{content}` and a member of `{team}`.
 Callers: nobody signed in, a guest, another user, that somebody themselves, a manager whose teams

@@ -1,4 +1,4 @@
-"""Who may call what, walked: every route of the matrix as every kind of caller (SECURITY C10)."""
+"""Who may call what, walked: every route of the matrix as every kind of caller."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""`make bench`: measures what PERFORMANCE promises and writes docs/BENCHMARKS.md.
+"""`make bench`: measures how fast we are, beside others and alone, and writes docs/BENCHMARKS.md.
 
 Every row runs servers of its own in a folder that goes. `make bench ROW=relay` runs one row and
 leaves the sections of the others as they are. Rows beside others share what was installed and

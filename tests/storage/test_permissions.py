@@ -9,7 +9,7 @@ from api.parts import Parts
 from storage.roles import BuiltInRole, Permission
 from tests.factories import register
 
-# CONTRACT.md, section 4, and document 003, section 9.3. Who may do something to everybody's may do
+# Document 003, section 9.3, and what came since. Who may do something to everybody's may do
 # it to their own too.
 MATRIX = {
     #                      admin manager user  guest

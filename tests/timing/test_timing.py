@@ -1,4 +1,4 @@
-"""Nobody learns from an answer, or from how long it takes, who has an account (SECURITY C3).
+"""Nobody learns from an answer, or how long it takes, who has an account (docs/enumeration.md).
 
 A class is looked at again while it seems to differ, and is told apart when every look agrees; this
 keeps a busy machine from turning the suite red. `make timing` measures longer, as production runs.

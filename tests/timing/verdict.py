@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from tests.timing.accounts import Account
 
-# The chance that one is told from the other by a single answer; 0.5 is a coin (SECURITY C3).
+# The chance that one is told from the other by one answer; 0.5 is a coin (docs/enumeration.md).
 LOWEST, HIGHEST = 0.40, 0.60
 
 

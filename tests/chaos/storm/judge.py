@@ -16,7 +16,7 @@ from tests.chaos.storm.post import UNKNOWN
 from tests.mailroom import to_of
 
 _LETTERS = frozenset({"emails", "passwords"})
-# Letters of one kind that an address gets in an hour (CONTRACT.md, rate limits).
+# Letters of one kind that an address gets in an hour (docs/auth.md).
 _ENOUGH = 3
 # A letter is noted by the worker that handed it over, in the database: who takes either of them
 # away in between makes a second copy possible.
