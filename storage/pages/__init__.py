@@ -9,11 +9,10 @@ from storage.pages.listing import (
     COUNTED,
     COUNTED_FOUND,
     COUNTED_MATCHES,
-    Apart,
-    Group,
     Listing,
     pattern_of,
 )
+from storage.pages.walks import Apart, Group
 from storage.pages.window import Cursor, Page, Window
 
 __all__ = [

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from storage import words
 from storage.pages import ages
 from storage.pages.arguments import Arguments
-from storage.pages.window import Cursor, Window
+from storage.pages.walks import Apart, Group, Walk
+from storage.pages.window import Window
 
 # Rows are counted up to here; beyond, a total is a lower bound.
 COUNTED = 10_000
@@ -26,54 +27,14 @@ _Conditions = Callable[..., Sequence[words.Condition]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Apart:
-    """A table of an order's own, with a row for each row of the list.
-
-    What changes often is indexed there: a change leaves the indexes of the list's table alone.
-    """
-
-    table: str
-    # The id of the list's row.
-    row: str
-    # What the list's `always` asks, of the columns of this table.
-    always: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
-    """A table of what a filter names, walked in place of the list's where it has the order."""
-
-    filter: str
-    table: str
-    # The id of the list's row.
-    row: str
-    # What the filter asks, of the columns of this table; `$?` stands for the value.
-    condition: str
-    # The wire name of the order, and its expression here; dates are asked of it, too.
-    sort: str
-    order: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Walk:
-    """What is put in order: tables, the id and the sort value of their rows, which are listed."""
-
-    source: str
-    row: str
-    order: str
-    where: str
-    # Tables and rows that are as many, for counting.
-    counted: tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
     """A list as constants of SQL: nothing of a caller's is ever part of a statement's text."""
 
     # What is selected: `{rows}` stands for the part of the table, `{order}` for the sort value.
     select: str
     table: str
-    # Wire name of the order to its expression, never NULL, with an index on (expression, id).
+    # Wire name of the order to its expression, never NULL, with an index on (expression, id), here
+    # or in a table of its own.
     orders: Mapping[str, str]
     # Name of the filter to its condition; `$?` stands for the value.
     conditions: Mapping[str, str]
@@ -82,7 +43,7 @@ class Listing:
     instead: frozenset[str] = frozenset()
     # Wire name of an order to the type of its value, where its name does not tell.
     kinds: Mapping[str, str] = field(default_factory=dict)
-    # Wire name of an order to the table that has its values, where that is not the list's own.
+    # Wire name of an order to the table that has its index, where that is not the list's own.
     apart: Mapping[str, Apart] = field(default_factory=dict)
     # What filters name, in tables of their own; of several the first is walked.
     groups: Sequence[Group] = ()
@@ -99,24 +60,22 @@ class Listing:
         That one row tells in `counted` what `count` finds, NULL where nothing is to be counted.
         """
         args = Arguments(hidden=self.is_settled(window))
-        walk = self._walk(window, args)
-        where = walk.where
-        if window.after:
-            where += f" AND {self._behind(window.after, window, walk, args)}"
+        walk = self._behind(self._walk(window, args), window, args)
         matches = self._conditions(words.indexed, window, args)
-        rows = f"SELECT {walk.row} AS id, {walk.order} AS sort_value FROM {walk.source}"  # noqa: S608 - constants
-        part = f"{rows} WHERE {where} AND {matches}"
+        part = f"{walk.part} AND {matches}"
         count = self._counting(window, walk, matches)
         ctes, sorting = "", _sorting(window, walk.order, walk.row)
         if window.words and self.is_settled(window):
-            ctes = f"WITH {self._by_age(window, args, where=where, matches=matches)}"
+            ctes = f"WITH {self._by_age(window, args, where=walk.where, matches=matches)}"
             part, count = "SELECT * FROM matching", "SELECT count(*) FROM matching"
             sorting = _sorting(window, "sort_value", "id")
         elif window.words and (self._is_sampled(window) or window.sort in self.alphabetical):
-            near, full = self._near(window, args, walk, where=where)
+            near, full = self._near(window, args, walk)
             # What matches is read by itself, all of it: PostgreSQL takes it to be spread evenly
             # over every order, and would walk there, which took seconds in an alphabetical one.
-            ctes = f"WITH {near}, found AS MATERIALIZED ({part} AND NOT {full})"
+            all_of_it = self._behind(self._itself(window, args), window, args)
+            found = f"{all_of_it.part} AND {matches} AND NOT {full}"
+            ctes = f"WITH {near}, found AS MATERIALIZED ({found})"
             part = f"SELECT * FROM near WHERE {full} UNION ALL SELECT * FROM found"  # noqa: S608
             count = f"CASE WHEN {full} THEN ({count}) ELSE (SELECT count(*) FROM found) END"  # noqa: S608
             sorting = _sorting(window, "sort_value", "id")
@@ -136,19 +95,25 @@ class Listing:
         text = f"{ctes} SELECT listed.*, {counted} AS counted FROM ({listing}) AS listed"  # noqa: S608
         return text, args.values
 
-    def _walk(self, window: Window, args: Arguments) -> _Walk:
+    def _walk(self, window: Window, args: Arguments) -> Walk:
+        """Return what has an index in the order asked for."""
         if group := self._group(window):
             source = f"{group.table} JOIN {self.table} ON {self.table}.id = {group.row}"
             where = self._where(window, args, group)
-            return _Walk(source, group.row, group.order, where, (source, where))
-        listed, order = self._where(window, args), self.orders[window.sort]
-        apart, counted = self.apart.get(window.sort), (self.table, listed)
+            return Walk(source, group.row, group.order, where, (source, where))
+        itself, apart = self._itself(window, args), self.apart.get(window.sort)
         if apart is None:
-            return _Walk(self.table, f"{self.table}.id", order, listed, counted)
-        if listed == self.always and not window.words:
-            return _Walk(apart.table, apart.row, order, apart.always, counted)
-        source = f"{apart.table} JOIN {self.table} ON {self.table}.id = {apart.row}"
-        return _Walk(source, apart.row, order, listed, counted)
+            return itself
+        if itself.where == self.always and not window.words:
+            source, where = apart.table, apart.always
+        else:
+            source = f"{apart.table} JOIN {self.table} ON {self.table}.id = {apart.row}"
+            where = itself.where
+        return Walk(source, apart.row, apart.order, where, itself.counted)
+
+    def _itself(self, window: Window, args: Arguments) -> Walk:
+        order, listed = self.orders[window.sort], self._where(window, args)
+        return Walk(self.table, f"{self.table}.id", order, listed, (self.table, listed))
 
     def _group(self, window: Window) -> Group | None:
         if window.words or self.rare & window.filters.keys():
@@ -156,7 +121,7 @@ class Listing:
         asked = (group for group in self.groups if group.filter in window.filters)
         return next((group for group in asked if group.sort == window.sort), None)
 
-    def _near(self, window: Window, args: Arguments, walk: _Walk, *, where: str) -> tuple[str, str]:
+    def _near(self, window: Window, args: Arguments, walk: Walk) -> tuple[str, str]:
         """Return a table of what the first rows of the order have, and whether it is enough.
 
         Where a sample promises too little, they are not looked through.
@@ -176,7 +141,7 @@ class Listing:
             SELECT id, sort_value FROM (
                 SELECT {walk.row} AS id, {walk.order} AS sort_value, {at_hand} AS matches
                 FROM {walk.source}
-                WHERE {where} {_sorting(window, walk.order, walk.row)}
+                WHERE {walk.where} {_sorting(window, walk.order, walk.row)}
                 LIMIT {args.add(near, "bigint")}
             ) AS first WHERE matches AND {promising} LIMIT {enough}
         )"""  # noqa: S608 - constants
@@ -216,7 +181,7 @@ class Listing:
         matches = self._conditions(words.indexed, window, args)
         return self._counting(window, walk, matches), args.values
 
-    def _counting(self, window: Window, walk: _Walk, matches: str) -> str:
+    def _counting(self, window: Window, walk: Walk, matches: str) -> str:
         source, where = walk.counted
         rows = f"SELECT FROM {source} WHERE {where} AND {matches} LIMIT {self.bound(window) + 1}"
         return f"SELECT count(*) FROM ({rows}) AS counted"  # noqa: S608
@@ -247,12 +212,16 @@ class Listing:
             parts.append(args.narrow(f"{created_at} < $?", window.until))
         return " AND ".join(parts) or "true"
 
-    def _behind(self, last: Cursor, window: Window, walk: _Walk, args: Arguments) -> str:
+    def _behind(self, walk: Walk, window: Window, args: Arguments) -> Walk:
+        """Return what of it comes after the last row seen."""
+        if window.after is None:
+            return walk
         sign = "<" if window.descending else ">"
         kind = "timestamptz" if window.sort.endswith("At") else "text"
         kind = self.kinds.get(window.sort, kind)
-        value, last_id = args.add(last.value, f"text::{kind}"), args.add(last.id, "uuid")
-        return f"({walk.order}, {walk.row}) {sign} ({value}, {last_id})"
+        value = args.add(window.after.value, f"text::{kind}")
+        last = f"({value}, {args.add(window.after.id, 'uuid')})"
+        return replace(walk, where=f"{walk.where} AND ({walk.order}, {walk.row}) {sign} {last}")
 
     def _conditions(self, kind: _Conditions, window: Window, args: Arguments) -> str:
         found = kind(window.words, table=self.table)

@@ -8,15 +8,20 @@ LIST = Listing(
     table="users",
     orders={
         "createdAt": "users.created_at",
-        "updatedAt": "user_changes.updated_at",
+        "updatedAt": "users.updated_at",
         "email": "users.email",
         "firstName": "lower(users.first_name)",
         "lastName": "lower(users.last_name)",
-        "lastLoginAt": "user_last_logins.last_login_at",
+        "lastLoginAt": "coalesce(users.last_login_at, '-infinity')",
     },
     apart={
-        order: Apart(table=table, row=f"{table}.user_id", always=f"{table}.living")
-        for order, table in (("updatedAt", "user_changes"), ("lastLoginAt", "user_last_logins"))
+        sort: Apart(
+            table=table, row=f"{table}.user_id", order=f"{table}.{column}", always=f"{table}.living"
+        )
+        for sort, table, column in (
+            ("updatedAt", "user_changes", "updated_at"),
+            ("lastLoginAt", "user_last_logins", "last_login_at"),
+        )
     },
     groups=tuple(
         Group(

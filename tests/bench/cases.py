@@ -13,10 +13,8 @@ _ROWS = (0, 1_000, 5_000, 9_980)
 _BEYOND = 100_000
 
 _AT = """
-SELECT ({order})::text AS value, users.id
-FROM users JOIN user_last_logins ON user_last_logins.user_id = users.id
-JOIN user_changes ON user_changes.user_id = users.id WHERE deleted_at IS NULL
-ORDER BY {order}, users.id OFFSET $1 LIMIT 1
+SELECT ({order})::text AS value, id FROM users WHERE deleted_at IS NULL
+ORDER BY {order}, id OFFSET $1 LIMIT 1
 """
 _ROLES = "SELECT name, id FROM roles"
 _TEAMS = """

@@ -15,12 +15,6 @@ from storage.users.listing import LIST
 from tests.own_database import OwnDatabase, opened, own_database
 from tests.storage.crowd import THEN, add, page
 
-# What the tables of their own are to hold.
-_ORDERS = {
-    **LIST.orders,
-    "updatedAt": "updated_at",
-    "lastLoginAt": "coalesce(last_login_at, '-infinity')",
-}
 _WAYS = [(sort, way) for sort in LIST.orders for way in ("desc", "asc")]
 _MANY = """
 INSERT INTO users (id, email, first_name, last_name)
@@ -66,7 +60,7 @@ async def test_a_walk_gives_everybody_once_in_order_although_many_are_alike(
 
     assert len(walked) == 23
     assert {item.id for item in walked} == set(ids)
-    order = f"{_ORDERS[sort]} {way}, id {way}"
+    order = f"{LIST.orders[sort]} {way}, id {way}"
     expected = await room.owner.fetch(f"SELECT id FROM users ORDER BY {order}")  # noqa: S608
     assert [str(item.id) for item in walked] == [str(row["id"]) for row in expected]
 
@@ -109,7 +103,7 @@ async def test_a_search_gives_everybody_meant_once_in_order_however_many_come_be
 ) -> None:
     meant = await add(room, 7, last_name="Wanted")
     await room.owner.execute(_MANY, 450)  # more than are looked through for one
-    order = f"{_ORDERS[sort]} {way}, id {way}"
+    order = f"{LIST.orders[sort]} {way}, id {way}"
     expected = await room.owner.fetch(
         f"SELECT id FROM users WHERE id = ANY($1) ORDER BY {order}",  # noqa: S608
         meant,
