@@ -3,11 +3,11 @@
 -- walked in the order lists have unless another is asked for, however many or few they are.
 -- No trigger of rows may see this, or everybody's version would change.
 ALTER TABLE user_roles ADD COLUMN user_created_at timestamptz;
+DROP INDEX user_roles_role;
 ALTER TABLE user_roles DISABLE TRIGGER USER;
 UPDATE user_roles SET user_created_at = users.created_at FROM users WHERE users.id = user_id;
 ALTER TABLE user_roles ENABLE TRIGGER USER;
 ALTER TABLE user_roles ALTER COLUMN user_created_at SET NOT NULL;
-DROP INDEX user_roles_role;
 CREATE INDEX user_roles_by_age ON user_roles (role_id, user_created_at, user_id);
 
 ALTER TABLE team_members ADD COLUMN user_created_at timestamptz;

@@ -3,7 +3,7 @@
 -- is: with an index on the column itself every role given, team joined and password changed wrote
 -- its person's row anew into all indexes of `users`.
 CREATE TABLE user_changes (
-    user_id uuid PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+    user_id uuid NOT NULL,
     living boolean NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     -- The person's own.
@@ -11,6 +11,9 @@ CREATE TABLE user_changes (
 );
 INSERT INTO user_changes (user_id, living, updated_at)
 SELECT id, deleted_at IS NULL, updated_at FROM users;
+-- Looked at once for all rows.
+ALTER TABLE user_changes ADD PRIMARY KEY (user_id),
+    ADD FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE;
 CREATE INDEX user_changes_order ON user_changes (updated_at, user_id) INCLUDE (living);
 
 CREATE FUNCTION keep_change() RETURNS trigger LANGUAGE plpgsql AS $$
