@@ -35,7 +35,9 @@ _SPARE_CONNECTIONS = 2
 _MICROSECONDS = 1e6
 # Of a web process, where there is no room for a whole one.
 _A_SHARE = 0.01
-_HOT = frozenset({"users", "user_roles", "devices", "sessions", "outbox"})
+_HOT = frozenset(
+    {"users", "user_last_logins", "user_changes", "user_roles", "devices", "sessions", "outbox"}
+)
 _PARTS: Mapping[str, Of] = {
     "web": lambda cost: cost.web,
     "hash": lambda cost: cost.hash,

@@ -22,8 +22,10 @@ _KEPT_AFTER_ITS_END = 30
 A_YEAR = 365
 
 BYTES: Mapping[str, int] = {
-    "users": 1_150,
-    "user_roles": 210,
+    "users": 1_100,
+    "user_last_logins": 170,
+    "user_changes": 160,
+    "user_roles": 225,
     "devices": 490,
     "sessions": 670,
     "email_verification_tokens": 760,
@@ -51,6 +53,8 @@ def tables(demand: Demand, settings: Settings) -> list[TableSize]:
     audit_days = settings.audit_retention / DAY or A_YEAR
     rows = {
         "users": demand.users,
+        "user_last_logins": demand.users,
+        "user_changes": demand.users,
         "user_roles": demand.users,
         "devices": demand.users * _DEVICES_PER_USER,
         "sessions": daily[Work.LOGIN] * session_days,

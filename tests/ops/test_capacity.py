@@ -219,7 +219,7 @@ async def test_people_who_were_seeded_take_what_the_model_says(
         await seed(make_settings(**room.urls), wish, lambda *_: None)
         after = await _sizes(room.owner)
 
-    for name in ("users", "user_roles"):
+    for name in ("users", "user_last_logins", "user_changes", "user_roles"):
         assert (after[name] - before[name]) / 20_000 == pytest.approx(BYTES[name], rel=0.35)
 
 
