@@ -21,6 +21,14 @@ async def seen(storage: Storage, principal: Principal, team_id: UUID) -> Team:
     return team
 
 
+async def made(storage: Storage, principal: Principal, team_id: UUID) -> Team:
+    """Return a team to who made it and is still in it, may see it or change it; TeamNotFound."""
+    team = await storage.teams.by_id(team_id, reader=principal.user_id)
+    if team.my_role is None and not _sees(principal, team) and not _changes(principal, team):
+        raise TeamNotFound
+    return team
+
+
 async def changed(storage: Storage, principal: Principal, team_id: UUID, call: Call) -> Team:
     """Lock and return a team the caller may change.
 

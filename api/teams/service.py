@@ -8,7 +8,7 @@ from uuid import UUID
 from api.context import Call, Principal
 from api.problems import Forbidden
 from api.teams.membership import place
-from api.teams.reach import changed, seen
+from api.teams.reach import changed, made, seen
 from ops.errors import Detail, Kind, Problem
 from ops.metrics import Metrics
 from storage.database import Database
@@ -65,8 +65,7 @@ class TeamService:
         """
         if call.claim and call.claim.result:
             async with self._database.reading() as storage:
-                team_id = UUID(call.claim.result["id"])
-                return await storage.teams.by_id(team_id, reader=principal.user_id)
+                return await made(storage, principal, UUID(call.claim.result["id"]))
         manager_id = new.manager_id or principal.user_id
         if manager_id != principal.user_id and not principal.may(Permission.TEAMS_MANAGE):
             raise Forbidden("Your roles do not permit to create teams for others.")

@@ -106,3 +106,32 @@ async def test_nobody_of_ones_own_rank_can_be_added_to_get_hold_of_them(
     added, _ = await put(api, lead, made, peer)
 
     assert (added, await rename(api, lead, peer)) == (403, 403)
+
+
+async def test_a_team_made_and_left_is_not_shown_again_to_who_may_not_see_it(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    boss = await admin(api, owner)
+    who = await custom(api, owner, "teams:create")
+    asked = (api, who, "POST", "/teams", {"name": "Support"})
+
+    _, told = await call(*asked, Idempotency_Key="k")
+    again, repeated = await call(*asked, Idempotency_Key="k")
+    await put(api, boss, told["data"], boss, "manager")
+    await remove(api, boss, told["data"], who)
+    left, refused = await call(*asked, Idempotency_Key="k")
+
+    assert (again, repeated["data"]) == (201, told["data"])
+    assert (left, "Take a new key" in refused["error"]["message"]) == (404, True)
+
+
+async def test_who_makes_teams_for_others_is_told_of_one_again(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    who = await custom(api, owner, "teams:create", "teams:manage", "users:read")
+    body = {"name": "Support", "managerId": id_of(await register(api))}
+
+    found = [await call(api, who, "POST", "/teams", body, Idempotency_Key="k") for _ in range(2)]
+
+    assert [status for status, _ in found] == [201, 201]
+    assert found[0][1]["data"] == found[1][1]["data"]
