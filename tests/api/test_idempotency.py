@@ -33,6 +33,32 @@ async def test_a_claim_left_behind_is_not_taken_over_by_another_body(
     assert await owner.fetchval("SELECT count(*) FROM users") == 1
 
 
+async def test_what_was_made_is_not_made_again_when_the_lease_of_its_claim_is_over(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    boss = await person(api, owner, BuiltInRole.ADMIN)
+    asked = (api, boss, "POST", "/content", {"title": "Notes"})
+    _, first = await call(*asked, Idempotency_Key="k")
+    await owner.execute("UPDATE idempotency_keys SET lease_until = now() - interval '1 second'")
+
+    status, second = await call(*asked, Idempotency_Key="k")
+
+    assert (status, second["data"]) == (201, first["data"])
+    assert await owner.fetchval("SELECT count(*) FROM content") == 1
+
+
+async def test_a_body_is_the_same_in_whichever_order_it_is_written(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    body = new_user()
+    _, first = await post(api, "register", headers=_KEY, **body)
+
+    status, second = await post(api, "register", headers=_KEY, **dict(reversed(body.items())))
+
+    assert (status, second["data"]["user"]) == (201, first["data"]["user"])
+    assert await owner.fetchval("SELECT count(*) FROM users") == 1
+
+
 async def test_a_key_is_good_for_a_day_and_then_for_something_else(
     api: aiohttp.ClientSession, owner: Any
 ) -> None:

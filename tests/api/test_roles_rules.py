@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 
 from storage.roles import Permission
+from storage.roles.repository import ASSIGN
 from tests.api.holders import events, holder, own_role
 from tests.conftest import Serve
 from tests.people import admin, call, id_of, manager, person
@@ -186,6 +187,20 @@ async def test_a_role_is_not_deleted_from_under_who_is_just_given_it(
         assert (given[0], deleted[0]) in {(200, 409), (404, 200)}
         held = await owner.fetchval("SELECT count(*) FROM roles WHERE name = $1", name)
         assert held == (given[0] == 200)
+
+
+async def test_a_role_is_not_deleted_while_somebody_is_being_made_who_has_it(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    boss, name, who = await admin(api, owner), await own_role(owner), await person(api, owner)
+
+    async with owner.transaction():
+        await owner.execute(ASSIGN, id_of(who), name)
+        waiting = asyncio.create_task(call(api, boss, "DELETE", f"/roles/{name}"))
+        await asyncio.sleep(0.3)
+
+    assert (await waiting)[0] == 409
+    assert await owner.fetchval("SELECT count(*) FROM roles WHERE name = $1", name) == 1
 
 
 @pytest.mark.parametrize(

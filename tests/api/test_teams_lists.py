@@ -1,5 +1,6 @@
 """Lists of teams and of their members: every order, search, filters, parts."""
 
+import json
 from typing import Any
 from urllib.parse import quote
 
@@ -128,9 +129,32 @@ async def test_members_are_found_by_role_and_name_and_who_looked_is_written_down
         [item["userId"] for item in (await call(api, ada, "GET", f"{path}?{query}"))[1]["data"]]
         for query in ("filter[role]=manager", "filter[role]=member", "search=hop", "search=ho+gr")
     ]
-    later = (await call(api, ada, "GET", f"{path}?dateFrom=2126-01-01"))[1]["data"]
+    outside = [
+        (await call(api, ada, "GET", f"{path}?{query}"))[1]["data"]
+        for query in ("dateFrom=2126-01-01", "dateTo=2026-01-01")
+    ]
 
     assert found == [[id_of(lead)], [id_of(ada)], [id_of(ada)], [id_of(ada)]]
-    assert later == []
+    assert outside == [[], []]
     events = "SELECT count(*) FROM audit_inbox WHERE action = 'team.members_listed' AND actor_id=$1"
-    assert await owner.fetchval(events, id_of(ada)) == 5
+    assert await owner.fetchval(events, id_of(ada)) == 6
+
+
+async def test_a_part_tells_how_many_were_asked_for_in_all_and_whether_some_follow(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    lead = await manager(api, owner)
+    made = await team(api, lead)
+    await member(api, lead, made, firstName="Grace", lastName="Hopper")
+    await member(api, lead, made)
+
+    parts = [
+        (await call(api, lead, "GET", f"/teams/{made['id']}/members?{query}"))[1]["pagination"]
+        for query in ("limit=2", "limit=3", "limit=1&filter[role]=member", "limit=1&search=hop")
+    ]
+
+    assert [part["total"] for part in parts] == [3, 3, 2, 1]
+    assert [part["hasNext"] for part in parts] == [True, False, True, False]
+    noted = "SELECT facts FROM audit_inbox WHERE action = 'team.members_listed' ORDER BY id"
+    counts = [json.loads(row["facts"])["count"] for row in await owner.fetch(noted)]
+    assert counts == [2, 3, 1, 1]

@@ -69,6 +69,26 @@ async def test_every_change_of_members_is_written_down_and_counts_both_versions(
     ]
 
 
+async def test_every_change_of_a_team_and_its_members_is_one_of_the_team(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    lead, ada = await manager(api, owner), await register(api)
+    made = await team(api, lead)
+    path = f"/teams/{made['id']}"
+    changed_at = [await owner.fetchval("SELECT updated_at FROM teams")]
+
+    for method, where, body in [
+        ("PATCH", path, {"name": "Support"}),
+        ("PUT", f"{path}/members/{id_of(ada)}", None),
+        ("PUT", f"{path}/members/{id_of(ada)}", {"role": "manager"}),
+        ("DELETE", f"{path}/members/{id_of(ada)}", None),
+    ]:
+        assert (await call(api, lead, method, where, body))[0] == 200
+        changed_at.append(await owner.fetchval("SELECT updated_at FROM teams"))
+
+    assert changed_at == sorted(set(changed_at))
+
+
 async def test_the_etag_of_one_change_is_good_for_the_next(
     api: aiohttp.ClientSession, owner: Any
 ) -> None:

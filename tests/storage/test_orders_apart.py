@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from ops.settings import Settings
 from storage.database import Database
+from storage.migrate import Migrator, read
 from storage.pages import Window
 from storage.users.listing import LIST
 from tests.own_database import OwnDatabase, opened, own_database
@@ -21,6 +23,13 @@ WHERE (coalesce(users.last_login_at, '-infinity'), deleted_at IS NULL)
     IS DISTINCT FROM (logins.last_login_at, logins.living)
   OR (users.updated_at, deleted_at IS NULL)
     IS DISTINCT FROM (changes.updated_at, changes.living)
+"""
+_VERSION = "20261122111000"
+_BEFORE = """
+INSERT INTO users (id, email, first_name, last_name, updated_at, deleted_at)
+SELECT gen_random_uuid(), 'person.' || number || '@example.com', 'Ada', 'Lovelace',
+    now() - number * interval '1 day', CASE WHEN number > 2 THEN now() END
+FROM generate_series(1, 4) AS number
 """
 _BOTH = pytest.mark.parametrize("sort", ["lastLoginAt", "updatedAt"])
 
@@ -94,6 +103,17 @@ async def test_the_deleted_are_listed_by_themselves_until_they_are_restored(
 
 
 @_BOTH
+async def test_who_is_deleted_by_hand_leaves_the_order(
+    room: OwnDatabase, database: Database, sort: str
+) -> None:
+    gone, here = await add(room, 2)
+    await room.owner.execute("UPDATE users SET deleted_at = now() WHERE id = $1", gone)
+
+    assert [item.id for item in (await page(database, sort=sort)).items] == [here]
+    assert await room.owner.fetchval(_APART) == 0
+
+
+@_BOTH
 async def test_whose_row_is_erased_is_in_no_order(
     room: OwnDatabase, database: Database, sort: str
 ) -> None:
@@ -111,3 +131,18 @@ def test_a_list_of_everybody_reads_the_order_alone(sort: str) -> None:
 
     assert "JOIN users ON" not in alone
     assert f"FROM {LIST.apart[sort].table} JOIN users ON" in filtered
+
+
+async def test_what_was_there_before_has_its_place_in_the_order(
+    fresh: Any, settings: Settings
+) -> None:
+    earlier = [item for item in read() if item.version < _VERSION]
+    async with Migrator.connect(settings, earlier) as migrator:
+        await migrator.up()
+    await fresh.execute(_BEFORE)
+
+    async with Migrator.connect(settings) as migrator:
+        await migrator.up()
+
+    assert await fresh.fetchval("SELECT count(*) FROM user_changes") == 4
+    assert await fresh.fetchval(_APART) == 0

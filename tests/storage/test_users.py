@@ -6,6 +6,15 @@ import aiohttp
 
 from tests.factories import register
 
+# One of every kind.
+_EVERY_KIND = """
+INSERT INTO users (id, email, first_name, last_name, is_active, email_verified, deleted_at)
+SELECT gen_random_uuid(), concat_ws('.', active, verified, gone, 'person') || '@example.com',
+    'Ada', 'Lovelace', active, verified, CASE WHEN gone THEN now() END
+FROM (VALUES (true), (false)) AS a (active), (VALUES (true), (false)) AS v (verified),
+    (VALUES (true), (false)) AS d (gone)
+"""
+
 
 async def test_a_better_hash_never_undoes_a_password_that_was_changed_meanwhile(
     api: aiohttp.ClientSession, parts: Any, owner: Any
@@ -18,3 +27,12 @@ async def test_a_better_hash_never_undoes_a_password_that_was_changed_meanwhile(
         await storage.users.rehash(user_id, old="$argon2id$v=19$m=64,t=1,p=1$old$old", new="late")
 
     assert await owner.fetchval("SELECT password_hash FROM users") == stored
+
+
+async def test_everybody_is_counted_in_one_state(parts: Any, clean: None, owner: Any) -> None:
+    await owner.execute(_EVERY_KIND)
+
+    async with parts.database.reading() as storage:
+        states = await storage.users.states()
+
+    assert states == {"verified": 1, "unverified": 1, "suspended": 2, "deleted": 4}

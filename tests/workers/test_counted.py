@@ -9,6 +9,7 @@ from ops.errors import Unavailable
 from storage.jobs import SendPasswordChanged, SendReset, SendVerification
 from tests.mailroom import Mailroom
 from tests.workers.conftest import AddUser, Hold, Put
+from tests.workers.processes import eventually
 from tests.workers.test_many import carry_out, ordered, states
 from tests.workers.trying import Do, Noting, Try, Waiting, raising, runner
 from workers.broker import Broker
@@ -162,3 +163,18 @@ async def test_the_clock_tells_how_many_are_signed_in_who_was_active_and_who_adm
     assert counted(tools, "ostiary_administrators") == {(): 1}
     active = {("daily",): 3, ("weekly",): 5, ("monthly",): 8}
     assert counted(tools, "ostiary_active_users") == active
+
+
+async def test_one_clock_counts_people_again_and_again(
+    tools: Tools, owner: Any, add_user: AddUser
+) -> None:
+    clock = Clock(tools)
+
+    async def everybody_is_counted() -> bool:
+        await clock.measure()
+        people = await owner.fetchval("SELECT count(*) FROM users")
+        return counted(tools, "ostiary_users") == {("unverified",): people}
+
+    for number in range(3):
+        await add_user(email=f"person{number}@example.com")
+        await eventually(everybody_is_counted)
