@@ -29,10 +29,13 @@ async def _server(handler: web.RequestHandler | object) -> AsyncIterator[int]:
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     sock = free_socket()
-    await web.SockSite(runner, sock).start()
+    site = web.SockSite(runner, sock)
+    await site.start()
     try:
         yield int(sock.getsockname()[1])
     finally:
+        await site.stop()
+        await asyncio.sleep(0.02)  # who was just being let in can be sent away by then
         await runner.cleanup()
 
 
