@@ -7,7 +7,7 @@ _NEAR, _NEAR_AT_LEAST, _NEAR_AT_MOST = 25, 500, 5_000
 # How many times as far as the near rows the first span reaches at most, for each match in them: who
 # found none knows little. And how many times as far as that the longer one: what the first has less
 # of is rare, and found in everything.
-_FURTHER, _LONGER = 8, 32
+_FURTHER, _LONGER = 8, 40
 # A span is made long enough for so many times what is wanted, and for some more: how many have been
 # found is chance.
 _AMPLE, _SPARE = 1.5, 40

@@ -65,12 +65,17 @@ class Listing:
         part = f"{walk.part} AND {matches}"
         count = self._counting(window, walk, matches)
         ctes, sorting = "", _sorting(window, walk.order, walk.row)
-        if window.words and self.is_settled(window):
+        if self._is_by_age(window):
             ctes = f"WITH {self._by_age(window, args, where=walk.where, matches=matches)}"
             part, count = "SELECT * FROM matching", "SELECT count(*) FROM matching"
             sorting = _sorting(window, "sort_value", "id")
         elif window.words and (self._is_sampled(window) or window.sort in self.alphabetical):
-            near, full = self._near(window, args, walk)
+            at_hand = self._conditions(words.conditions, window, args)
+            near, full = self._near(window, args, walk, at_hand)
+            if self._is_sampled(window):
+                # What the newest have often is counted among them: to the planner, who does not
+                # see the words, all of it is rare.
+                count = self._counting(window, walk, f"{at_hand} {self._newest()}")
             # What matches is read by itself, all of it: PostgreSQL takes it to be spread evenly
             # over every order, and would walk there, which took seconds in an alphabetical one.
             all_of_it = self._behind(self._itself(window, args), window, args)
@@ -121,20 +126,18 @@ class Listing:
         asked = (group for group in self.groups if group.filter in window.filters)
         return next((group for group in asked if group.sort == window.sort), None)
 
-    def _near(self, window: Window, args: Arguments, walk: Walk) -> tuple[str, str]:
+    def _near(self, window: Window, args: Arguments, walk: Walk, at_hand: str) -> tuple[str, str]:
         """Return a table of what the first rows of the order have, and whether it is enough.
 
         Where a sample promises too little, they are not looked through.
         """
-        at_hand = self._conditions(words.conditions, window, args)
         wanted = window.limit + 1 + (window.offset or 0)
         near, enough = min(_NEAR * wanted, _NEAR_AT_MOST), args.add(wanted, "bigint")
         promising = "true"
         if self._is_sampled(window):
-            newest = _sorting(Window(), self.orders[self.sampled], f"{self.table}.id")
             least = args.add(math.ceil(_SAMPLE * wanted / near), "bigint")
             promising = f"""(SELECT count(*) FROM (SELECT FROM (
-                SELECT {at_hand} AS matches FROM {self.table} WHERE {self.always} {newest}
+                SELECT {at_hand} AS matches FROM {self.table} WHERE {self.always} {self._newest()}
                 LIMIT {_SAMPLE}
             ) AS newest WHERE matches LIMIT {least}) AS sample) = {least}"""  # noqa: S608
         table = f"""near AS MATERIALIZED (
@@ -146,6 +149,9 @@ class Listing:
             ) AS first WHERE matches AND {promising} LIMIT {enough}
         )"""  # noqa: S608 - constants
         return table, f"(SELECT count(*) FROM near) = {enough}"  # noqa: S608
+
+    def _newest(self) -> str:
+        return _sorting(Window(), self.orders[self.sampled], f"{self.table}.id")
 
     def _by_age(self, window: Window, args: Arguments, *, where: str, matches: str) -> str:
         """Return tables of what matches, in the order that the words' index has, too."""
@@ -168,11 +174,12 @@ class Listing:
 
     def is_settled(self, window: Window) -> bool:
         """Tell whether one plan is right for all values of its statements."""
-        if not window.words:
-            return self._is_sampled(window)
-        in_order = self._is_sampled(window) and window.sort == self.sampled
         # Without a trigram the words' index would be read from its beginning to its end.
-        return in_order and words.have_trigrams(window.words)
+        return self._is_sampled(window) and words.have_trigrams(window.words)
+
+    def _is_by_age(self, window: Window) -> bool:
+        in_order = bool(window.words) and window.sort == self.sampled
+        return in_order and self.is_settled(window)
 
     def count(self, window: Window) -> tuple[str, list[Any]]:
         """Return the statement that counts, and no further than is quick."""

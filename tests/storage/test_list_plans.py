@@ -30,6 +30,8 @@ _ALIKE = [
     [Window(words=(word,)) for word in ("lovelace", "zzyzx", "many", "q", "example", "9")],
     [Window(words=("lovelace", word)) for word in ("ada", "zzyzx", "by")],
     [Window(words=("many",), descending=False, limit=limit) for limit in (1, 2, 50)],
+    [Window(words=(word,), sort="email") for word in ("lovelace", "zzyzx", "many", "q")],
+    [Window(words=(word,), sort="updatedAt") for word in ("lovelace", "zzyzx", "many", "q")],
     [Window(sort="email", limit=limit) for limit in (1, 2, 50)],
     [
         Window(sort="lastLoginAt", offset=None, after=Cursor(value, new_id()))
@@ -57,7 +59,7 @@ async def test_no_plan_is_kept_of_a_list_whose_values_decide_about_it(
 ) -> None:
     await add(room, 3)
     decided = (
-        Window(words=("lovelace",), sort="email"),
+        Window(words=("%",), sort="email"),
         Window(words=("lovelace",), filters={"plan": "free"}),
         Window(words=("%",)),
         Window(words=("ada", "é")),
@@ -114,6 +116,22 @@ async def test_a_kept_search_walks_the_order_and_asks_the_words_index_in_every_p
     asked = [line for line in plan.splitlines() if "Index Cond: " in line and "~~" in line]
     assert [line.count("date_bin") > 0 for line in asked] == [True, True, False], plan
     assert {line.count("~~") for line in asked} == {2}, plan
+
+
+@pytest.mark.parametrize("sort", ["email", "updatedAt"])
+async def test_a_kept_search_in_another_order_counts_what_is_common_among_the_newest(
+    room: OwnDatabase, database: Database, sort: str
+) -> None:
+    await many(room)
+
+    plan = await explained(room, Window(words=("many",), sort=sort), "(ANALYZE, TIMING OFF)")
+    async with database.reading() as storage:
+        part = await storage.users.page(Window(words=("many",), sort=sort))
+
+    [found] = re.findall(r"Bitmap Index Scan on users_search .*", plan)
+    assert "never executed" in found, plan
+    assert plan.count("Scan Backward using users_by_created_at on users") == 2, plan
+    assert (part.total, part.total_is_exact) == (100, False)
 
 
 @pytest.mark.parametrize("way", ["DESC", "ASC"])
