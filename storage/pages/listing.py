@@ -60,7 +60,11 @@ class Listing:
         That one row tells in `counted` what `count` finds, NULL where nothing is to be counted.
         """
         args = Arguments(hidden=self.is_settled(window))
-        walk = self._behind(self._walk(window, args), window, args)
+        looked_through = self._is_looked_through(window)
+        # What matches is read by itself, all of it: PostgreSQL takes it to be spread evenly over
+        # every order, and would walk there, which took seconds in an alphabetical one.
+        walked = self._itself if looked_through else self._walk
+        walk = self._behind(walked(window, args), window, args)
         matches = self._conditions(words.indexed, window, args)
         part = f"{walk.part} AND {matches}"
         count = self._counting(window, walk, matches)
@@ -69,18 +73,14 @@ class Listing:
             ctes = f"WITH {self._by_age(window, args, where=walk.where, matches=matches)}"
             part, count = "SELECT * FROM matching", "SELECT count(*) FROM matching"
             sorting = _sorting(window, "sort_value", "id")
-        elif window.words and (self._is_sampled(window) or window.sort in self.alphabetical):
-            at_hand = self._conditions(words.conditions, window, args)
-            near, full = self._near(window, args, walk, at_hand)
-            if self._is_sampled(window):
+        elif looked_through:
+            near, full = self._near(window, args)
+            if self._is_sampled(window) and self._is_counted(window):
                 # What the newest have often is counted among them: to the planner, who does not
                 # see the words, all of it is rare.
+                at_hand = self._conditions(words.conditions, window, args)
                 count = self._counting(window, walk, f"{at_hand} {self._newest()}")
-            # What matches is read by itself, all of it: PostgreSQL takes it to be spread evenly
-            # over every order, and would walk there, which took seconds in an alphabetical one.
-            all_of_it = self._behind(self._itself(window, args), window, args)
-            found = f"{all_of_it.part} AND {matches} AND NOT {full}"
-            ctes = f"WITH {near}, found AS MATERIALIZED ({found})"
+            ctes = f"WITH {near}, found AS MATERIALIZED ({part} AND NOT {full})"
             part = f"SELECT * FROM near WHERE {full} UNION ALL SELECT * FROM found"  # noqa: S608
             count = f"CASE WHEN {full} THEN ({count}) ELSE (SELECT count(*) FROM found) END"  # noqa: S608
             sorting = _sorting(window, "sort_value", "id")
@@ -126,25 +126,34 @@ class Listing:
         asked = (group for group in self.groups if group.filter in window.filters)
         return next((group for group in asked if group.sort == window.sort), None)
 
-    def _near(self, window: Window, args: Arguments, walk: Walk, at_hand: str) -> tuple[str, str]:
+    def _near(self, window: Window, args: Arguments) -> tuple[str, str]:
         """Return a table of what the first rows of the order have, and whether it is enough.
 
         Where a sample promises too little, they are not looked through.
         """
         wanted = window.limit + 1 + (window.offset or 0)
         near, enough = min(_NEAR * wanted, _NEAR_AT_MOST), args.add(wanted, "bigint")
+        every = replace(window, filters={}, since=None, until=None)
+        # Whatever is asked of them, no more rows than these are read.
+        first = self._behind(self._walk(every, args), window, args)
+        asked = " AND ".join(
+            [self._conditions(words.conditions, window, args), *self._filters(window, args)]
+        )
+        in_time = " AND ".join([asked, *self._times(window, args)])
         promising = "true"
-        if self._is_sampled(window):
+        if self.instead & window.filters.keys():
+            promising = "false"
+        elif self.sampled:
             least = args.add(math.ceil(_SAMPLE * wanted / near), "bigint")
             promising = f"""(SELECT count(*) FROM (SELECT FROM (
-                SELECT {at_hand} AS matches FROM {self.table} WHERE {self.always} {self._newest()}
+                SELECT {asked} AS matches FROM {self.table} WHERE {self.always} {self._newest()}
                 LIMIT {_SAMPLE}
             ) AS newest WHERE matches LIMIT {least}) AS sample) = {least}"""  # noqa: S608
         table = f"""near AS MATERIALIZED (
             SELECT id, sort_value FROM (
-                SELECT {walk.row} AS id, {walk.order} AS sort_value, {at_hand} AS matches
-                FROM {walk.source}
-                WHERE {walk.where} {_sorting(window, walk.order, walk.row)}
+                SELECT {first.row} AS id, {first.order} AS sort_value, {in_time} AS matches
+                FROM {first.source}
+                WHERE {first.where} {_sorting(window, first.order, first.row)}
                 LIMIT {args.add(near, "bigint")}
             ) AS first WHERE matches AND {promising} LIMIT {enough}
         )"""  # noqa: S608 - constants
@@ -181,6 +190,11 @@ class Listing:
         in_order = bool(window.words) and window.sort == self.sampled
         return in_order and self.is_settled(window)
 
+    def _is_looked_through(self, window: Window) -> bool:
+        if not window.words or self._is_by_age(window):
+            return False
+        return self._is_sampled(window) or window.sort in self.alphabetical
+
     def count(self, window: Window) -> tuple[str, list[Any]]:
         """Return the statement that counts, and no further than is quick."""
         args = Arguments()
@@ -207,17 +221,20 @@ class Listing:
 
     def _where(self, window: Window, args: Arguments, group: Group | None = None) -> str:
         parts = [] if self.instead & window.filters.keys() else [self.always]
-        conditions, created_at = self.conditions, f"{self.table}.created_at"
+        parts += self._filters(window, args, group)
+        parts += self._times(window, args, group)
+        return " AND ".join(parts) or "true"
+
+    def _filters(self, window: Window, args: Arguments, group: Group | None = None) -> list[str]:
+        conditions = self.conditions
         if group:
             conditions = {**conditions, group.filter: group.condition}
-            created_at = group.order
-        for name, value in window.filters.items():
-            parts.append(args.narrow(conditions[name], value))
-        if window.since:
-            parts.append(args.narrow(f"{created_at} >= $?", window.since))
-        if window.until:
-            parts.append(args.narrow(f"{created_at} < $?", window.until))
-        return " AND ".join(parts) or "true"
+        return [args.narrow(conditions[name], value) for name, value in window.filters.items()]
+
+    def _times(self, window: Window, args: Arguments, group: Group | None = None) -> list[str]:
+        made = group.order if group else f"{self.table}.created_at"
+        bounds = ((f"{made} >= $?", window.since), (f"{made} < $?", window.until))
+        return [args.narrow(text, moment) for text, moment in bounds if moment]
 
     def _behind(self, walk: Walk, window: Window, args: Arguments) -> Walk:
         """Return what of it comes after the last row seen."""

@@ -134,6 +134,23 @@ async def test_a_kept_search_in_another_order_counts_what_is_common_among_the_ne
     assert (part.total, part.total_is_exact) == (100, False)
 
 
+async def test_a_filtered_search_walks_no_more_of_an_order_of_texts_than_one_without(
+    room: OwnDatabase, database: Database
+) -> None:
+    await many(room)
+    await room.owner.execute("UPDATE users SET plan = 'premium' WHERE email < 'many.11'")
+    asked = Window(words=("many",), filters={"plan": "premium"}, sort="email", limit=1, offset=None)
+
+    plan = await explained(room, asked, "(ANALYZE, COSTS OFF, TIMING OFF)")
+    async with database.reading() as storage:
+        part = await storage.users.page(asked)
+
+    read = re.findall(r"users_email_living on users.* rows=(\d+)", plan)
+    assert [int(rows) <= 200 * 2 + 1 for rows in read] == [True], plan
+    assert part.has_next
+    assert [item.email for item in part.items] == ["many.10@example.com"]
+
+
 @pytest.mark.parametrize("way", ["DESC", "ASC"])
 @pytest.mark.parametrize(
     ("word", "found"),

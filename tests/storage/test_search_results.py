@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -23,7 +23,7 @@ from tests.storage.crowd import THEN
 _PEOPLE = 3_000
 _COLUMNS = (
     "id", "email", "first_name", "last_name", "last_login_at", "created_at", "updated_at",
-    "deleted_at",
+    "deleted_at", "plan",
 )  # fmt: skip
 _WORDS = (
     "maria", "papadopoulos", "ann", "zzyzx", "o'brien", "garcía", "chlo", "łuczak", "e", "q", "7",
@@ -47,6 +47,7 @@ class Person:
     created_at: datetime
     updated_at: datetime
     deleted_at: datetime | None
+    plan: str
 
     def matches(self, words: Sequence[str]) -> bool:
         """Tell it the way the documentation does."""
@@ -68,6 +69,24 @@ class Person:
             "lastLoginAt": self.last_login_at or datetime.min.replace(tzinfo=THEN.tzinfo),
         }
         return values[sort], self.id
+
+
+def living(one: Person) -> bool:
+    """Tell of whom lists are unless they are asked for the deleted."""
+    return one.deleted_at is None
+
+
+def narrower(people: Sequence[Person]) -> list[tuple[dict[str, Any], Callable[[Person], bool]]]:
+    """Return what a list can be narrowed by, and whom that leaves."""
+    since, until = people[1_000].created_at, people[2_500].created_at
+    return [
+        ({}, living),
+        ({"filters": {"plan": "premium"}}, lambda one: living(one) and one.plan == "premium"),
+        ({"filters": {"plan": "free"}}, lambda one: living(one) and one.plan == "free"),
+        ({"filters": {"deleted": True}}, lambda one: not living(one)),
+        ({"since": since}, lambda one: living(one) and one.created_at >= since),
+        ({"until": until}, lambda one: living(one) and one.created_at < until),
+    ]
 
 
 def steadily(number: int) -> datetime:
@@ -112,6 +131,7 @@ def crowd(made: Callable[[int], datetime]) -> list[Person]:
                 created_at=made_at,
                 updated_at=made_at + timedelta(days=chance.randrange(9)),
                 deleted_at=made_at if chance.random() < 0.03 else None,
+                plan="premium" if number % 1_000 < 150 else "free",
             )
         )
     return people
@@ -143,8 +163,9 @@ async def test_a_search_finds_in_every_order_whom_looking_through_everybody_find
 
     for text in _WORDS:
         words = tuple(text.split())
-        meant = [one for one in people if not one.deleted_at and one.matches(words)]
-        for sort in ("createdAt", "createdAt", *chance.sample(sorted(LIST.orders), 2)):
+        for sort in ("createdAt", "createdAt", *chance.sample(sorted(LIST.orders), 3)):
+            asked, is_left = chance.choice([narrower(people)[0], *narrower(people)])
+            meant = [one for one in people if is_left(one) and one.matches(words)]
             descending = chance.random() < 0.5
             expected = sorted(meant, key=lambda one: one.place(sort), reverse=descending)
             window = Window(
@@ -153,6 +174,7 @@ async def test_a_search_finds_in_every_order_whom_looking_through_everybody_find
                 words=words,
                 limit=chance.choice((1, 5, 20, 100)),
                 offset=chance.choice((0, 0, 5, 150)),
+                **asked,
             )
             async with database.reading() as storage:
                 part = await storage.users.page(window)
@@ -174,15 +196,7 @@ async def walk(database: Database, window: Window, *, parts: int) -> AsyncIterat
     after = None
     for _ in range(parts):
         async with database.reading() as storage:
-            asked = Window(
-                sort=window.sort,
-                descending=window.descending,
-                words=window.words,
-                limit=window.limit,
-                offset=None,
-                after=after,
-            )
-            part = await storage.users.page(asked)
+            part = await storage.users.page(replace(window, offset=None, after=after))
         for item in part.items:
             yield item
         after = part.next
