@@ -265,7 +265,7 @@ def _since(text: str) -> datetime:
 
 
 def _until(text: str) -> datetime:
-    """Return the first moment after what is meant: a day is meant as a whole."""
+    """Return the first moment after what is meant: a day, or a second, as a whole."""
     start, length = _moment(text)
     try:
         return start + length
@@ -274,12 +274,13 @@ def _until(text: str) -> datetime:
 
 
 def _moment(text: str) -> tuple[datetime, timedelta]:
+    """Return when what is meant begins, and how long it is: answers cut times to milliseconds."""
     try:
         if _DAY.fullmatch(text):
             return datetime.fromisoformat(text).replace(tzinfo=UTC), timedelta(days=1)
-        if _MOMENT.fullmatch(text):
+        if found := _MOMENT.fullmatch(text):
             moment = datetime.fromisoformat(text).astimezone(UTC)
-            return moment, timedelta(microseconds=1)
+            return moment, timedelta(seconds=1) / 10 ** len((found[1] or ".")[1:])
     except (ValueError, OverflowError):
         pass
     raise _WrongValueError(

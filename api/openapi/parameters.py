@@ -67,7 +67,11 @@ def _of_times() -> list[dict[str, Any]]:
     date = {"type": "string", "anyOf": [{"format": "date"}, {"format": "date-time"}]}
     return [
         _query("dateFrom", date, "Created at this time or later."),
-        _query("dateTo", date, "Created at this time or earlier; a day counts as a whole."),
+        _query(
+            "dateTo",
+            date,
+            "Created at this time or earlier; a day, second or millisecond counts as a whole.",
+        ),
     ]
 
 

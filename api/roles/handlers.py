@@ -150,6 +150,7 @@ async def delete_role(request: web.Request) -> Answer:
     access=_ASSIGN,
     gives=HeldRolesSchema(),
     problems=(UserNotFound, RoleNotFound),
+    versioned=True,
 )
 async def give_role(request: web.Request) -> User:
     """Give a user a role, by its id or name.
@@ -167,6 +168,7 @@ async def give_role(request: web.Request) -> User:
     access=_ASSIGN,
     gives=HeldRolesSchema(),
     problems=(UserNotFound, RoleNotFound, LastAdmin),
+    versioned=True,
 )
 async def take_role(request: web.Request) -> User:
     """Take a role away from a user, by its id or name.

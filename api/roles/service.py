@@ -19,7 +19,7 @@ from api.roles.rules import (
     standing,
 )
 from api.users.closing import spare_last_admin
-from api.users.reach import check_rank, seen
+from api.users.reach import check_rank, check_sight
 from ops.metrics import Metrics
 from storage.database import Database
 from storage.pages import Page, Window
@@ -145,12 +145,12 @@ class RoleService:
     async def give(self, user_id: UUID, named: str, principal: Principal, call: Call) -> User:
         """Give a person a role, return them; a second time nothing happens.
 
-        Raises UserNotFound, RoleNotFound, and Forbidden for a role above the caller's own rights
-        or a person of higher rank.
+        Raises UserNotFound, RoleNotFound, PreconditionFailed, and Forbidden for a role above the
+        caller's own rights or a person of higher rank.
         """
         async with self._database.transaction(call.actor) as storage:
             caller = await standing(storage, principal, Permission.ROLES_ASSIGN)
-            role, _ = await _found(storage, named), await _reached(storage, caller, user_id)
+            role, _ = await _found(storage, named), await _reached(storage, caller, user_id, call)
             check_giving(caller, role)
             given = await storage.roles.give(user_id, role.id)
             if given:
@@ -163,11 +163,15 @@ class RoleService:
     async def take(self, user_id: UUID, named: str, principal: Principal, call: Call) -> User:
         """Take a role away from a person, return them; a second time nothing happens.
 
-        Raises UserNotFound, RoleNotFound, Forbidden for a person of higher rank, LastAdmin.
+        Raises UserNotFound, RoleNotFound, Forbidden for a person of higher rank,
+        PreconditionFailed, LastAdmin.
         """
         async with self._database.transaction(call.actor) as storage:
             caller = await standing(storage, principal, Permission.ROLES_ASSIGN)
-            role, user = await _found(storage, named), await _reached(storage, caller, user_id)
+            role, user = (
+                await _found(storage, named),
+                await _reached(storage, caller, user_id, call),
+            )
             if role.name == BuiltInRole.ADMIN:
                 await spare_last_admin(storage, user.id)
             taken = await storage.roles.take(user_id, role.id)
@@ -198,13 +202,17 @@ async def _locked(storage: Storage, named: str, caller: Principal, call: Call) -
     return role
 
 
-async def _reached(storage: Storage, caller: Principal, user_id: UUID) -> User:
-    """Lock a person whose roles the caller may change; raise UserNotFound or Forbidden."""
-    await seen(storage, caller, user_id)
+async def _reached(storage: Storage, caller: Principal, user_id: UUID, call: Call) -> User:
+    """Lock a person whose roles the caller may change.
+
+    Raises UserNotFound, Forbidden, PreconditionFailed.
+    """
+    check_sight(caller, user_id)
     if not await storage.credentials.lock(user_id):
         raise UserNotFound
     user = await storage.users.by_id(user_id)
     check_rank(caller, user.rank)
+    call.check_version(user.version)
     return user
 
 

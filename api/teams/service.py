@@ -108,6 +108,7 @@ class TeamService:
         """
         async with self._database.transaction(call.actor) as storage:
             team = await changed(storage, principal, team_id, call)
+            await storage.teams.lock_out(team_id)
             await storage.teams.lock_members(team_id)
             await storage.teams.remove(team_id)
             await storage.audit.note("team.deleted", team=str(team_id), members=team.member_count)

@@ -15,7 +15,7 @@ from storage.users import UserNotFound
 
 
 class LastAdmin(Problem, kind=Kind.CONFLICT, code="CONFLICT"):
-    """This is the only administrator. Make somebody else one first."""
+    """Nobody else who has chosen a password is an administrator. Make somebody one first."""
 
 
 async def spare_last_admin(storage: Storage, user_id: UUID) -> None:

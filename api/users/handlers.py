@@ -7,7 +7,7 @@ from uuid import UUID
 
 from aiohttp import web
 
-from api.access import Needs, principal_of
+from api.access import EmailNotVerified, Needs, principal_of, require_verified
 from api.context import CALL
 from api.envelope import Answer
 from api.passwords.hasher import HasherBusy
@@ -24,7 +24,7 @@ from api.users.schemas import (
 from api.users.service import OwnAddress, UserService, UserToCreate
 from api.users.standing import AddressInUse, NotOneself, StandingService
 from storage.pages import Page, Window
-from storage.roles import Permission
+from storage.roles import BuiltInRole, Permission
 from storage.users import EmailTaken, User, UserNotFound
 
 USERS = web.AppKey("users", UserService)
@@ -62,7 +62,7 @@ async def list_users(request: web.Request, window: Window) -> Page[User]:
     takes=UserToCreateSchema(),
     gives=ManagedUserSchema(),
     status=HTTPStatus.CREATED,
-    problems=(EmailTaken, HasherBusy),
+    problems=(EmailTaken, HasherBusy, EmailNotVerified),
     idempotent=True,
     versioned=True,
 )
@@ -70,9 +70,12 @@ async def create_user(request: web.Request, body: UserToCreate) -> Answer:
     """Create a user.
 
     With a password they get the letter of a registration; without one a letter invites them to
-    choose it, within seven days. Another role than `user` needs the permission `roles:assign`, and
-    none may permit more than one's own. `Location` says where the user is found.
+    choose it, within seven days. Another role than `user` needs the permission `roles:assign` and a
+    proved address of one's own, and none may permit more than one's own. `Location` says where the
+    user is found.
     """
+    if body.role != BuiltInRole.USER:
+        require_verified(request)
     user = await request.app[USERS].create(body, principal_of(request), request[CALL])
     return Answer(data=user, location=f"{routes.prefix}/{user.id}")
 

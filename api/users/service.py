@@ -189,7 +189,7 @@ def _check_fields(changes: Mapping[str, Any], user: User, principal: Principal) 
 
 async def _check_takeover(storage: Storage, user: User, principal: Principal) -> None:
     """Raise Forbidden for who may do what the caller may not: a new address is a way in."""
-    for name in user.roles:
+    for name in user.roles or [BuiltInRole.GUEST]:
         check_permissions(principal, (await storage.roles.by_name(name)).permissions)
 
 

@@ -5,13 +5,7 @@ at any depth for the same price. A page number costs what it skips.
 """
 
 from storage.pages.fetching import Statements, fetch_page, fetch_planned
-from storage.pages.listing import (
-    COUNTED,
-    COUNTED_FOUND,
-    COUNTED_MATCHES,
-    Listing,
-    pattern_of,
-)
+from storage.pages.listing import COUNTED, COUNTED_FOUND, COUNTED_MATCHES, Listing
 from storage.pages.walks import Apart, Group
 from storage.pages.window import Cursor, Page, Window
 
@@ -28,5 +22,4 @@ __all__ = [
     "Window",
     "fetch_page",
     "fetch_planned",
-    "pattern_of",
 ]

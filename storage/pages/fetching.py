@@ -83,4 +83,4 @@ async def _total(
         operation = f"{listing.table}.count"
         [row] = await fetch_planned(connection, statement, args, operation=operation)
         counted = int(row["count"])
-    return (counted, True) if counted <= bound else (max(bound, least), False)
+    return (counted, True) if counted <= bound else (max(bound, least, 1), False)

@@ -259,12 +259,3 @@ def _sorting(window: Window, order: str, row: str) -> str:
 
 def _way(window: Window) -> str:
     return "DESC" if window.descending else "ASC"
-
-
-def pattern_of(word: str) -> str:
-    """Return the LIKE pattern of a word, for lists short enough to be looked through.
-
-    `search_text` has a space before every word of it: one and two letters start a word.
-    """
-    literal = words.literal(word.lower())
-    return f"%{literal}%" if len(word) > 2 else f"% {literal}%"  # noqa: PLR2004 - a trigram

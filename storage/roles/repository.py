@@ -94,7 +94,13 @@ ADMIN_EXISTS = f"SELECT EXISTS (SELECT {_ADMINS})"
 
 ADMINISTRATORS = f"SELECT count(*) {_ADMINS}"
 
-IS_LAST_ADMIN = f"SELECT coalesce(bool_and(users.id = $1), false) {_ADMINS} AND users.is_active"
+# An invitation may have gone to a wrong address: who has no password yet helps nobody in.
+IS_LAST_ADMIN = f"""
+SELECT coalesce(
+    bool_or(users.id = $1)
+    AND NOT bool_or(users.id <> $1 AND users.password_hash IS NOT NULL), false
+) {_ADMINS} AND users.is_active
+"""
 
 # Two set-up pages at once must not make two first admins, two last ones not leave at once, and who
 # is just losing a right must not use it.

@@ -43,6 +43,9 @@ ROLES_IN = "SELECT team_id, role FROM team_members WHERE user_id = $1 AND team_i
 
 LOCK = "SELECT id FROM teams WHERE id = $1 FOR NO KEY UPDATE"
 
+# Whoever is about to refer to it goes first: what they wrote is seen then.
+LOCK_OUT = "SELECT id FROM teams WHERE id = $1 FOR UPDATE"
+
 # Two teams that swap their names at once would wait for each other.
 LOCK_NAMES = "SELECT pg_advisory_xact_lock(4827160097)"
 
@@ -118,6 +121,10 @@ class Teams:
         """Let one transaction at a time change a team; False when there is none."""
         return await self._connection.fetchval(LOCK, team_id) is not None
 
+    async def lock_out(self, team_id: UUID) -> None:
+        """Let nobody refer to a team, and wait for those who do it now; before it is removed."""
+        await self._connection.execute(LOCK_OUT, team_id)
+
     async def lock_names(self) -> None:
         """Let one transaction at a time name teams; before the team is locked."""
         await self._connection.execute(LOCK_NAMES)
@@ -143,7 +150,7 @@ class Teams:
             raise TeamNameTaken from error
 
     async def remove(self, team_id: UUID) -> None:
-        """Delete a team; people and content stay, without it. Lock it and its members before."""
+        """Delete a team; people and content stay, without it. Lock it and them before."""
         self.revoked = True
         await self._connection.execute(REMOVE, team_id)
 

@@ -81,6 +81,30 @@ async def test_one_key_sent_twice_at_once_makes_one_piece(
     assert await owner.fetchval("SELECT count(*) FROM content") == 1
 
 
+async def test_content_written_while_its_team_goes_has_a_version_that_tells(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    root = await admin(api, owner)
+    team = await team_of(owner)
+    piece = await write(api, root)
+
+    async with owner.transaction():
+        await owner.execute(
+            """
+            INSERT INTO content (id, title, body, status, owner_id, team_id)
+            SELECT gen_random_uuid(), 'Late', '', 'draft', owner_id, $2 FROM content WHERE id = $1
+            """,
+            piece["id"],
+            team,
+        )
+        waiting = asyncio.create_task(call(api, root, "DELETE", f"/teams/{team}"))
+        await asyncio.sleep(0.3)
+
+    assert (await waiting)[0] == 200
+    found = await owner.fetchrow("SELECT team_id, version FROM content WHERE title = 'Late'")
+    assert tuple(found) == (None, 2)
+
+
 async def test_a_team_that_goes_while_content_comes_keeps_none(
     api: aiohttp.ClientSession, owner: Any
 ) -> None:

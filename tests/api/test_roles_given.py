@@ -10,6 +10,8 @@ from ops.ids import new_id
 from storage.roles import Permission
 from storage.roles.repository import LOCK_ADMINS
 from tests.api.holders import events, holder, own_role
+from tests.conftest import Serve
+from tests.factories import bearer
 from tests.people import Person, admin, call, id_of, manager, person
 
 ADMINS = """
@@ -164,6 +166,45 @@ async def test_the_last_administrator_stays_one(api: aiohttp.ClientSession, owne
     assert (await call(api, boss, "DELETE", held(boss, "admin")))[0] == 200
     assert await owner.fetchval(ADMINS) == 1
     assert (await call(api, boss, "GET", "/roles"))[0] == 403
+
+
+async def test_who_has_not_chosen_a_password_yet_is_no_administrator_to_leave_behind(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    boss = await admin(api, owner)
+    new = {"email": "tpyo@example.com", "firstName": "Ada", "lastName": "Lovelace", "role": "admin"}
+    invited = (await call(api, boss, "POST", "/users", new))[1]["data"]["id"]
+
+    alone = [
+        (await call(api, boss, "DELETE", held(boss, "admin")))[0],
+        (await call(api, boss, "DELETE", f"/users/{invited}/roles/admin"))[0],
+    ]
+    await call(api, boss, "PUT", f"/users/{invited}/roles/admin")
+    await owner.execute("UPDATE users SET password_hash = 'x' WHERE id = $1", invited)
+
+    assert alone == [409, 200]
+    assert (await call(api, boss, "DELETE", held(boss, "admin")))[0] == 200
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+async def test_a_role_is_given_and_taken_of_the_person_one_has_seen(
+    api: aiohttp.ClientSession, owner: Any, serve: Serve, method: str
+) -> None:
+    boss, who = await admin(api, owner), await person(api, owner)
+    if method == "DELETE":
+        await call(api, boss, "PUT", held(who, "manager"))
+    strict, path = await serve(security_profile="strict"), held(who, "manager")
+    async with api.get(f"/api/v1/users/{id_of(who)}", headers=bearer(boss)) as answer:
+        seen = answer.headers["ETag"]
+    await call(api, who, "PATCH", "/users/me", {"firstName": "Eve"})
+
+    late = (await call(api, boss, method, path, If_Match=seen))[0]
+    unseen = (await call(strict, boss, method, path))[0]
+    async with api.get(f"/api/v1/users/{id_of(who)}", headers=bearer(boss)) as answer:
+        seen = answer.headers["ETag"]
+
+    assert (late, unseen) == (412, 428)
+    assert (await call(strict, boss, method, path, If_Match=seen))[0] == 200
 
 
 async def test_two_administrators_who_take_each_others_role_leave_one(

@@ -212,8 +212,10 @@ async def test_a_role_is_not_deleted_while_somebody_is_being_made_who_has_it(
         ("DELETE", "/roles/guest", None),
         ("PUT", "/users/me/roles/guest", None),
         ("DELETE", "/users/me/roles/guest", None),
+        ("POST", "/users", {"email": "a@b.example", "firstName": "Ada", "lastName": "Lovelace",
+                            "role": "guest"}),
     ],
-)
+)  # fmt: skip
 async def test_whoever_changes_rights_has_proved_their_address(
     serve: Serve, api: aiohttp.ClientSession, owner: Any, request_line: tuple[str, str, Any]
 ) -> None:

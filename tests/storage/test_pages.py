@@ -183,6 +183,7 @@ async def test_totals_are_exact_up_to_the_bound_and_honest_beyond(
     deep = await page(database, words=("many",), offset=COUNTED_FOUND - 5)
     nothing = await page(database, words=("many",), offset=5_000)
     several = await page(database, words=("many", "person"))
+    far = await page(database, words=("many", "person"), offset=5_000)
     cursor = await page(database, words=("many",), offset=None)
     unfiltered = await page(database)
 
@@ -192,6 +193,7 @@ async def test_totals_are_exact_up_to_the_bound_and_honest_beyond(
     assert (deep.total, deep.total_is_exact) == (COUNTED_FOUND + 1, True)
     assert (nothing.total, nothing.total_is_exact) == (COUNTED_FOUND, False)
     assert (several.total, several.total_is_exact) == (21, False)
+    assert (far.total, far.total_is_exact) == (1, False)
     assert cursor.total is None
     assert (unfiltered.total, unfiltered.total_is_exact) == (COUNTED_FOUND + 1, True)
 
