@@ -22,7 +22,8 @@ _CHANNELS = ("email", "push", "sms")
 _FORBIDDEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 # A line's end; and what joins emoji and parts words in Persian, although it is of a forbidden kind.
 _ALLOWED = "\n\u200c\u200d"
-_PHONE_SIGNS = re.compile(r"[ \u00a0\u2010\u2011().-]")
+_PHONE_SIGNS = re.compile(r"[ \u00a0\u2010\u2011.-]")
+_BRACKETS = re.compile(r"[()]")
 _PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,31}(?:/[A-Za-z0-9_+-]{1,31}){0,2}")
@@ -81,9 +82,10 @@ class Phone(Text):
         text = super()._deserialize(value, attr, data, **kwargs)
         if len(text) > _PHONE_LENGTH:
             raise self.make_error("invalid")
-        if "(0)" in text:
+        bare = _PHONE_SIGNS.sub("", text)
+        if "(0)" in bare:
             raise self.make_error("trunk")
-        number = _PHONE_SIGNS.sub("", text)
+        number = _BRACKETS.sub("", bare)
         if number.startswith("00"):
             number = f"+{number[2:]}"
         if not _PHONE.fullmatch(number):

@@ -65,6 +65,8 @@ REFUSED: list[tuple[str, Any]] = [
     ("phone", "+123456"),
     ("phone", "+1234567890123456"),
     ("phone", "+43 (0) 660 1234567"),
+    ("phone", "+43 ( 0 ) 660 1234567"),
+    ("phone", "+43 (\u00a00.)660 1234567"),
     ("phone", "+43 660 CALLME"),
     ("phone", "+\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18"),
     ("phone", "+4366012345\n67"),
