@@ -98,6 +98,24 @@ async def test_the_picture_is_that_of_the_user(api: aiohttp.ClientSession, owner
     assert await owner.fetchval(version) == before + 1
 
 
+async def test_every_replacement_is_dated_and_that_of_a_picture_as_one_of_the_person(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    ada = await register(api)
+    await call(api, ada, "PUT", of(ada), FULL)
+    times = "SELECT users.updated_at, profiles.updated_at FROM users, user_profiles AS profiles"
+    first = await owner.fetchrow(times)
+
+    await call(api, ada, "PUT", of(ada), FULL | {"bio": "Retired."})
+    second = await owner.fetchrow(times)
+    await call(api, ada, "PUT", of(ada), FULL | {"profilePicture": None})
+    third = await owner.fetchrow(times)
+
+    assert second[0] == first[0]
+    assert second[1] > first[1]
+    assert third[0] > second[0]
+
+
 async def test_the_alias_answers_too(api: aiohttp.ClientSession) -> None:
     ada = await register(api)
 
