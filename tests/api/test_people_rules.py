@@ -7,6 +7,7 @@ import aiohttp
 from api.auth.presence import Presence
 from api.parts import Parts
 from ops.metrics import Metrics
+from tests.api.holders import own_role
 from tests.conftest import Serve
 from tests.factories import register
 from tests.people import Person, admin, call, id_of, person
@@ -106,6 +107,36 @@ async def test_who_may_only_change_their_teams_does_not_change_themselves(
     status, _ = await call(api, who, "PATCH", "/users/me", {"firstName": "Grace"})
 
     assert status == 403
+
+
+async def test_who_may_change_themselves_but_not_see_themselves_is_nobody_to_themselves(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    who = await permitted(api, owner, "users:update_own")
+
+    status, _ = await call(api, who, "PATCH", "/users/me", {"firstName": "Grace"})
+
+    assert status == 404
+    assert await owner.fetchval("SELECT first_name FROM users") == "Ada"
+
+
+async def test_nobody_moves_the_address_of_whom_any_role_permits_more_than_them(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    boss = await admin(api, owner)
+    who = await permitted(api, owner, "users:read", "users:update")
+    harmless, dangerous = await own_role(owner, rank=60), await own_role(owner, "roles:write")
+    victim = await person(api, owner, harmless)
+    given = await call(api, boss, "PUT", f"/users/{id_of(victim)}/roles/{dangerous}")
+    assert given[1]["data"]["roles"] == [harmless, dangerous]
+
+    status, told = await call(
+        api, who, "PATCH", f"/users/{id_of(victim)}", {"email": "thief@example.com"}
+    )
+
+    assert (status, told["error"]["details"][0]["message"]) == (403, "You do not have roles:write.")
+    email = await owner.fetchval("SELECT email FROM users WHERE id = $1", id_of(victim))
+    assert email == victim["user"]["email"]
 
 
 async def test_whoever_is_suspended_and_deleted_is_there_for_nobody_to_suspend(

@@ -12,7 +12,7 @@ import pytest
 from tests.api.flows import login, post
 from tests.api.holders import own_role
 from tests.conftest import Serve
-from tests.factories import new_user, register
+from tests.factories import bearer, new_user, register
 from tests.mailroom import Mailroom, kind_of, to_of, token_of
 from tests.people import Person, admin, call, id_of, manager, person
 from workers.toolbox import Tools
@@ -111,6 +111,27 @@ async def test_whoever_is_suspended_is_out_until_activated_and_is_told_once(
     assert await actions(owner, ada) == ["user.suspended", "user.activated"]
     reasons = await owner.fetch("SELECT end_reason FROM sessions WHERE ended_at IS NOT NULL")
     assert [row["end_reason"] for row in reasons] == ["suspended"]
+
+
+@pytest.mark.parametrize(
+    "way", ["POST {0}/suspend", "POST {0}/suspend POST {0}/activate", "DELETE {0} POST {0}/restore"]
+)
+async def test_what_was_read_of_somebody_is_stale_once_they_are_let_in_or_kept_out(
+    api: aiohttp.ClientSession, owner: Any, way: str
+) -> None:
+    boss, ada = await admin(api, owner), await person(api, owner)
+    path = f"/users/{id_of(ada)}"
+    *before, method, last = way.format(path).split()
+    if before:
+        await call(api, boss, *before)
+    async with api.get(f"/api/v1{path}", headers=bearer(boss)) as answer:
+        seen = answer.headers["ETag"]
+
+    done, _ = await call(api, boss, method, last)
+    status, _ = await call(api, boss, "PATCH", path, {"firstName": "Eve"}, If_Match=seen)
+
+    assert (done, status) == (200, 412)
+    assert "user.changed" not in await actions(owner, ada)
 
 
 async def test_a_suspended_administrator_is_refused_by_another_server_within_a_second(

@@ -29,6 +29,22 @@ async def test_a_better_hash_never_undoes_a_password_that_was_changed_meanwhile(
     assert await owner.fetchval("SELECT password_hash FROM users") == stored
 
 
+async def test_a_credential_that_was_read_before_a_deletion_is_worthless_after_it_is_taken_back(
+    api: aiohttp.ClientSession, parts: Any, owner: Any
+) -> None:
+    ada = await register(api)
+    async with parts.database.reading() as storage:
+        credential = await storage.users.credential(ada["user"]["email"])
+
+    async with parts.database.transaction() as storage:
+        await storage.users.remove(credential.user_id)
+        await storage.users.restore(credential.user_id)
+    async with parts.database.reading() as storage:
+        signed_in = await storage.users.logged_in(credential.user_id, credential.version)
+
+    assert not signed_in
+
+
 async def test_everybody_is_counted_in_one_state(parts: Any, clean: None, owner: Any) -> None:
     await owner.execute(_EVERY_KIND)
 
