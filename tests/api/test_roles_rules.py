@@ -19,6 +19,15 @@ DELETE FROM role_permissions;
 INSERT INTO role_permissions SELECT kept.* FROM kept JOIN roles ON roles.id = role_id;
 DROP TABLE kept;
 """
+HOLDERS = """
+WITH made AS (
+    INSERT INTO users (id, email, first_name, last_name)
+    SELECT gen_random_uuid(), 'holder' || number || '@example.com', 'Ada', 'Lovelace'
+    FROM generate_series(1, $2) AS number RETURNING id
+)
+INSERT INTO user_roles (user_id, role_id)
+SELECT made.id, roles.id FROM made, roles WHERE roles.name = $1
+"""
 GUEST = {
     "name": "guest",
     "description": "May read content",
@@ -170,6 +179,22 @@ async def test_a_role_in_use_stays_and_the_answer_says_how_many_have_it(
     assert refused[0][1]["error"]["message"].startswith("2 users have this role.")
     assert refused[1][1]["error"]["message"].startswith("1 user has this role.")
     assert done[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("many", "told"),
+    [(1_000, "1,000 users have this role."), (1_001, "More than 1,000 users have this role.")],
+)
+async def test_who_has_a_role_is_counted_up_to_a_thousand(
+    api: aiohttp.ClientSession, owner: Any, many: int, told: str
+) -> None:
+    boss, name = await admin(api, owner), await own_role(owner)
+    await owner.execute(HOLDERS, name, many)
+
+    status, body = await call(api, boss, "DELETE", f"/roles/{name}")
+
+    assert status == 409
+    assert body["error"]["message"].startswith(told)
 
 
 async def test_a_role_is_not_deleted_from_under_who_is_just_given_it(
