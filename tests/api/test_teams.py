@@ -266,8 +266,8 @@ async def test_a_deleted_team_takes_neither_people_nor_content_with_it(
     assert (status, told["message"], again) == (200, "Team deleted", 404)
     assert await owner.fetchval("SELECT count(*) FROM team_members") == 0
     assert await owner.fetchval("SELECT count(*) FROM users WHERE deleted_at IS NULL") == 2
-    kept = await owner.fetchrow("SELECT team_id, version FROM content")
-    assert dict(kept) == {"team_id": None, "version": 2}
+    kept = await owner.fetchrow("SELECT team_id, version, updated_at > created_at FROM content")
+    assert tuple(kept) == (None, 2, True)
     assert (await actions(owner))[-1] == "team.deleted"
     noted = "SELECT facts FROM audit_inbox WHERE action = 'team.deleted'"
     assert json.loads(await owner.fetchval(noted)) == {"team": made["id"], "members": 2}

@@ -140,6 +140,51 @@ async def test_members_are_found_by_role_and_name_and_who_looked_is_written_down
     assert await owner.fetchval(events, id_of(ada)) == 6
 
 
+@pytest.mark.parametrize(
+    ("search", "wanted"),
+    [
+        ("grace hopper", ["Hopper"]),
+        ("hopper ingram", []),
+        ("ho gr", ["Hopper"]),
+        ("gr", ["Hopper", "Kelly"]),
+        ("%", ["_Under"]),
+        ("_", ["_Under"]),
+        ("00%", ["_Under"]),
+        ("_un", ["_Under"]),
+    ],
+)
+async def test_a_member_matches_every_word_sign_for_sign_and_short_words_where_words_start(
+    api: aiohttp.ClientSession, owner: Any, search: str, wanted: list[str]
+) -> None:
+    lead = await manager(api, owner)
+    made = await team(api, lead)
+    # Thora Ingram has `ho` and `gr` inside; 007 and Munro match what `%` and `_` could stand for.
+    for name in ("Grace Hopper", "Grace Kelly", "Thora Ingram", "%100% _Under", "007 Munro"):
+        first, last = name.split()
+        await member(api, lead, made, firstName=first, lastName=last)
+    path = f"/teams/{made['id']}/members?sort=lastName&order=asc&search={quote(search)}"
+
+    _, told = await call(api, lead, "GET", path)
+
+    assert [item["lastName"] for item in told["data"]] == wanted
+    assert told["pagination"]["total"] == len(wanted)
+
+
+async def test_the_first_moment_of_a_day_belongs_to_it_and_not_to_the_day_before(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    lead = await manager(api, owner)
+    path = f"/teams/{(await team(api, lead))['id']}/members"
+    await owner.execute("UPDATE team_members SET created_at = '2026-03-02T00:00:00Z'")
+
+    found = {
+        query: len((await call(api, lead, "GET", f"{path}?{query}"))[1]["data"])
+        for query in ("dateFrom=2026-03-02", "dateTo=2026-03-02", "dateTo=2026-03-01")
+    }
+
+    assert found == {"dateFrom=2026-03-02": 1, "dateTo=2026-03-02": 1, "dateTo=2026-03-01": 0}
+
+
 async def test_a_part_tells_how_many_were_asked_for_in_all_and_whether_some_follow(
     api: aiohttp.ClientSession, owner: Any
 ) -> None:
