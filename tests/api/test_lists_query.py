@@ -15,6 +15,7 @@ from api.parts import Parts
 from ops.crypto import KeyRing, SecretKey
 from tests.api.standards import THINGS, standing
 
+ID = "01935b5c-6d1e-7a3b-8c4d-5e6f708192a3"
 OTHER_KEYS = KeyRing([SecretKey("k1", b"2" * 32)])
 
 
@@ -49,7 +50,7 @@ def wrong_in(told: Any) -> list[str]:
         "order=DESC", "order=", "order=descending", "fields=passwordHash", "fields=", "fields=id,",
         "fields=*", "fields=id,version", "filter[role]=root", "filter[role]=", "filter[role]=ADMIN",
         "filter[verified]=1", "filter[verified]=True", "filter[verified]=", "filter[id]=1",
-        "filter[id]=", "filter[id]=01935b5c-6d1e-7a3b-8c4d-5e6f708192a3,", "filter[name]=",
+        "filter[id]=", f"filter[id]={ID},", f"filter[id]={','.join([ID] * 101)}", "filter[name]=",
         "filter[name]=" + "x" * 21, "filter[name]=%00", "filter[name]=%ff", "filter[name]=%C3",
         "filter[name]=%ED%A0%80", "search=%00", "search=%ff", "search=" + "x" * 101,
         "search=a+b+c+d+e+f", "cursor=x", "cursor=%C3%A9", "cursor=%00", "cursor=" + "A" * 7000,
@@ -158,6 +159,7 @@ async def test_bare_bytes_that_are_no_text_are_told_in_text(client: aiohttp.Clie
         (f"search={'a' * 100}", [f"words=('{'a' * 100}',)"]),
         ("search=%25_%5C'", ['words=("%_']),
         ("filter[verified]=true&filter[role]=admin", ["'verified': True", "'role': 'admin'"]),
+        (f"filter[id]={','.join([ID] * 100)}", [f"UUID('{ID}')"]),
         ("filter%5Bname%5D=%25_", ["'name': '%_'"]),
         ("dateFrom=2026-11-21&dateTo=2026-11-21", ["2026, 11, 21, 0, 0,", "2026, 11, 22, 0, 0,"]),
         ("dateTo=2026-11-21T10:30:00Z", ["2026, 11, 21, 10, 30, 1,"]),
