@@ -48,6 +48,10 @@ RETURNING {SUMMARY}, content.body
 
 REMOVE = "DELETE FROM content WHERE id = $1"
 
+SEARCHED_OF_TEAM = """
+SELECT coalesce(sum(octet_length(search_text)), 0) FROM content WHERE team_id = $1
+"""
+
 LIST = Listing(
     select=f"SELECT {SUMMARY}, ({{order}})::text AS sort_value FROM {{rows}}",  # noqa: S608
     table="content",
@@ -122,6 +126,10 @@ class Content:
     ) -> ContentItem:
         """Insert a piece of content; raise NotYourTeam when there is no such team."""
         return await self._write(ADD, new_id(), title, body, status, owner_id, team_id)
+
+    async def searched_of_team(self, team_id: UUID) -> int:
+        """Return how many bytes of a team's content can be searched: what changing all costs."""
+        return int(await self._connection.fetchval(SEARCHED_OF_TEAM, team_id))
 
     async def page(self, window: Window, *, reader: UUID | None) -> Page[ContentSummary]:
         """Return a part of the list.

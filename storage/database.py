@@ -79,7 +79,7 @@ class Database:
             metrics.admin_actions.labels(action)
         self.merged = Merged(self.reading)
         self._ring: Callable[[], None] = lambda: None
-        # None in a process that keeps no sessions in memory.
+        # Empty in a process that keeps no sessions in memory.
         self._tellers: list[Callable[[], Awaitable[None]]] = []
         metrics.db_connections.labels("idle").set_function(pool.get_idle_size)
         metrics.db_connections.labels("open").set_function(pool.get_size)

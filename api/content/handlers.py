@@ -39,7 +39,7 @@ async def list_content(request: web.Request, window: Window) -> Page[ContentSumm
     """List content, without bodies.
 
     What is published, your own, and your teams'; with the permission `content:update` everything.
-    `search` looks at titles and bodies.
+    `search` looks at titles and the first 10,000 characters of bodies.
     """
     return await request.app[CONTENT].page(window, principal_of(request))
 

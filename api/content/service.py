@@ -100,7 +100,7 @@ class ContentService:
 
 
 def _reader(principal: Principal) -> UUID | None:
-    """Return whom to read for: None, for whom nothing is hidden, may change everything."""
+    """Return whose rights to read count; None for who may change everything: nothing is hidden."""
     return None if principal.may(Permission.CONTENT_UPDATE) else principal.user_id
 
 

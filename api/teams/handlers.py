@@ -23,7 +23,7 @@ from api.teams.schemas import (
     TeamChangeSchema,
     TeamSchema,
 )
-from api.teams.service import NewTeam, TeamService, UnknownManager
+from api.teams.service import NewTeam, TeamHasContent, TeamService, UnknownManager
 from api.users.reach import user_id_of
 from storage.pages import Page, Window
 from storage.roles import Permission
@@ -100,11 +100,18 @@ async def change_team(request: web.Request, body: Mapping[str, Any]) -> Team:
     )
 
 
-@routes.add("DELETE", "/{id}", access=_CHANGES, problems=(TeamNotFound,), versioned=True)
+@routes.add(
+    "DELETE",
+    "/{id}",
+    access=_CHANGES,
+    problems=(TeamNotFound, TeamHasContent),
+    versioned=True,
+)
 async def delete_team(request: web.Request) -> Answer:
     """Delete a team.
 
-    Its members stay users, its content stays with its owners.
+    Its members stay users, its content stays with its owners: of more than 500 kB of it some has to
+    be moved or deleted before.
     """
     await request.app[TEAMS].delete(_team_id(request), principal_of(request), request[CALL])
     return Answer(message="Team deleted")

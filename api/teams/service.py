@@ -26,6 +26,14 @@ class UnknownManager(Problem, kind=Kind.UNPROCESSABLE, code="UNPROCESSABLE_ENTIT
         super().__init__(details=[Detail("managerId", "There is no such user.")])
 
 
+class TeamHasContent(Problem, kind=Kind.CONFLICT, code="CONFLICT"):
+    """The team has too much content to be let go at once. Move or delete some of it first."""
+
+
+# Bytes of searched text that are written anew within a second or two.
+_LET_GO_AT_ONCE = 500_000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewTeam:
     """A team to create; None: whoever creates it manages it."""
@@ -104,11 +112,13 @@ class TeamService:
     async def delete(self, team_id: UUID, principal: Principal, call: Call) -> None:
         """Delete a team; who was in it and what it had stay.
 
-        Raises TeamNotFound, Forbidden, PreconditionFailed.
+        Raises TeamNotFound, Forbidden, PreconditionFailed, TeamHasContent.
         """
         async with self._database.transaction(call.actor) as storage:
             team = await changed(storage, principal, team_id, call)
             await storage.teams.lock_out(team_id)
+            if await storage.content.searched_of_team(team_id) > _LET_GO_AT_ONCE:
+                raise TeamHasContent
             await storage.teams.lock_members(team_id)
             await storage.teams.remove(team_id)
             await storage.audit.note("team.deleted", team=str(team_id), members=team.member_count)

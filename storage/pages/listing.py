@@ -17,8 +17,7 @@ COUNTED = 10_000
 # quickly than that; what matches several takes longer to be found than the page itself.
 COUNTED_MATCHES = 200
 COUNTED_FOUND = 100
-# Rows of an order looked through for each one wanted, before a word's index is asked; more of them
-# where the order's own index has what is searched.
+# Rows of an order looked through for each one wanted, before a word's index is asked.
 _NEAR, _NEAR_AT_MOST = 200, 20_000
 # Of so many of the newest rows is taken how common a word is.
 _SAMPLE = 2_000

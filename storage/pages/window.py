@@ -27,7 +27,7 @@ class Window:
     # Rows to skip, by page number; None when a cursor says where to go on.
     offset: int | None = 0
     after: Cursor | None = None
-    # Name of the filter to the value wanted; tuples mean any of them.
+    # Name of the filter to the value wanted.
     filters: Mapping[str, Any] = field(default_factory=dict)
     # Every one must be found: from three letters on anywhere, shorter at the start of a word.
     words: Sequence[str] = ()

@@ -32,7 +32,7 @@ ON CONFLICT DO NOTHING
 
 HOW_MANY = "SELECT count(*) FROM users WHERE email = ANY($1) AND deleted_at IS NULL"
 
-# A leftover of one that was deleted softly would keep the id.
+# Those who were deleted softly go, too.
 REMOVE = """
 DELETE FROM users
 WHERE id::text LIKE $1 AND ('x' || right(id::text, 8))::bit(32)::bigint < $2

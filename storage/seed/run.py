@@ -133,7 +133,8 @@ async def _seed(
         progress=progress,
     )
     async with AsyncExitStack() as stack:
-        if max(run.users if "users" in names else 0, there) >= BULK:
+        wanted = users if "users" in names else 0
+        if (max(wanted, there) if wish.refresh else wanted - there) >= BULK:
             await stack.enter_async_context(without_triggers(connection))
         if wish.refresh:
             for name in reversed(names):

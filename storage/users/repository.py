@@ -117,7 +117,7 @@ SELECT scheme FROM found WHERE scheme IS NOT NULL
 
 
 class Users:
-    """People who are not deleted."""
+    """People; the deleted only where a method says so."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection

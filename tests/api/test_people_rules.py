@@ -139,6 +139,25 @@ async def test_nobody_moves_the_address_of_whom_any_role_permits_more_than_them(
     assert email == victim["user"]["email"]
 
 
+async def test_who_has_no_role_may_do_what_guests_may_and_is_no_way_to_it(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    who = await permitted(api, owner, "users:read", "users:update")
+    guest = await person(api, owner, "guest")
+    await owner.execute(
+        "INSERT INTO role_permissions SELECT id, 'roles:write' FROM roles WHERE name = 'guest'"
+    )
+
+    status, told = await call(
+        api, who, "PATCH", f"/users/{id_of(guest)}", {"email": "thief@example.com"}
+    )
+
+    assert status == 403
+    assert {"field": "permissions", "message": "You do not have roles:write."} in (
+        told["error"]["details"]
+    )
+
+
 async def test_whoever_is_suspended_and_deleted_is_there_for_nobody_to_suspend(
     api: aiohttp.ClientSession, owner: Any
 ) -> None:

@@ -1,6 +1,5 @@
 """Teams: created, listed, read, changed and deleted, by those who may."""
 
-import json
 from typing import Any
 
 import aiohttp
@@ -246,31 +245,6 @@ async def test_changes_name_the_version_where_security_is_strict(
 
     assert found == [428] * 3
     assert left == 200
-
-
-async def test_a_deleted_team_takes_neither_people_nor_content_with_it(
-    api: aiohttp.ClientSession, owner: Any
-) -> None:
-    lead = await manager(api, owner)
-    made = await team(api, lead)
-    ada = await member(api, lead, made)
-    await owner.execute(
-        "INSERT INTO content (id, title, owner_id, team_id)"
-        " SELECT gen_random_uuid(), 'Plan', $1, id FROM teams",
-        id_of(ada),
-    )
-
-    status, told = await call(api, lead, "DELETE", f"/teams/{made['id']}")
-    again, _ = await call(api, lead, "DELETE", f"/teams/{made['id']}")
-
-    assert (status, told["message"], again) == (200, "Team deleted", 404)
-    assert await owner.fetchval("SELECT count(*) FROM team_members") == 0
-    assert await owner.fetchval("SELECT count(*) FROM users WHERE deleted_at IS NULL") == 2
-    kept = await owner.fetchrow("SELECT team_id, version, updated_at > created_at FROM content")
-    assert tuple(kept) == (None, 2, True)
-    assert (await actions(owner))[-1] == "team.deleted"
-    noted = "SELECT facts FROM audit_inbox WHERE action = 'team.deleted'"
-    assert json.loads(await owner.fetchval(noted)) == {"team": made["id"], "members": 2}
 
 
 async def test_the_aliases_answer_too(api: aiohttp.ClientSession, owner: Any) -> None:
