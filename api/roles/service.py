@@ -97,7 +97,7 @@ class RoleService:
         """
         async with self._database.transaction(call.actor) as storage:
             caller = await standing(storage, principal, Permission.ROLES_WRITE)
-            role = await _locked(storage, named, caller, call)
+            role = await _changeable(storage, named, caller, call)
             wanted = _wanted(role, given)
             changed = [name for name in given if getattr(wanted, name) != getattr(role, name)]
             if not changed:
@@ -132,7 +132,7 @@ class RoleService:
         """
         async with self._database.transaction(call.actor) as storage:
             caller = await standing(storage, principal, Permission.ROLES_WRITE)
-            role = await _locked(storage, named, caller, call)
+            role = await _changeable(storage, named, caller, call)
             if role.built_in:
                 raise BuiltInFixed
             await storage.roles.lock_out(role.id)
@@ -192,11 +192,12 @@ async def _found(storage: Storage, named: str) -> Role:
     raise RoleNotFound
 
 
-async def _locked(storage: Storage, named: str, caller: Principal, call: Call) -> Role:
-    """Lock a role the caller may change; raise RoleNotFound, Forbidden, PreconditionFailed."""
-    role_id = (await _found(storage, named)).id
-    await storage.roles.lock(role_id)
-    role = await storage.roles.by_id(role_id)
+async def _changeable(storage: Storage, named: str, caller: Principal, call: Call) -> Role:
+    """Return a role the caller may change, which under the lock of `standing` nobody else does.
+
+    Raises RoleNotFound, Forbidden, PreconditionFailed.
+    """
+    role = await _found(storage, named)
     check_rank_of(caller, role.rank)
     call.check_version(role.version)
     return role

@@ -29,9 +29,10 @@ def check_sight(principal: Principal, user_id: UUID) -> None:
 async def changed(storage: Storage, principal: Principal, user_id: UUID) -> User:
     """Lock and return a person the caller may change; raise UserNotFound or Forbidden.
 
-    Nobody changes whom a higher role stands behind, and managers only whom a team of theirs holds.
+    Nobody changes somebody whose highest role is above theirs, and managers only who is in a team
+    of theirs.
     """
-    await seen(storage, principal, user_id)
+    check_sight(principal, user_id)
     if not await storage.credentials.lock(user_id):
         raise UserNotFound
     user = await storage.users.by_id(user_id)

@@ -40,9 +40,6 @@ UPDATE roles SET name = $2, description = $3, rank = $4, version = version + 1, 
 WHERE id = $1
 """
 
-# Registrations, which give a role, go on meanwhile.
-LOCK = "SELECT id FROM roles WHERE id = $1 FOR NO KEY UPDATE"
-
 # Whoever is just being given the role is waited for, and nobody is given it any more.
 LOCK_OUT = "SELECT id FROM roles WHERE id = $1 FOR UPDATE"
 
@@ -161,11 +158,6 @@ class Roles:
         """Delete a role that is not built in; whoever has it loses it."""
         self.revoked = True
         await self._connection.execute(REMOVE, role_id)
-
-    async def lock(self, role_id: UUID) -> None:
-        """Let one transaction at a time change a role; raise RoleNotFound."""
-        if await self._connection.fetchval(LOCK, role_id) is None:
-            raise RoleNotFound
 
     async def lock_out(self, role_id: UUID) -> None:
         """Let nobody be given a role until the transaction ends; raise RoleNotFound."""
