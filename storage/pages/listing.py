@@ -26,6 +26,17 @@ _Conditions = Callable[..., Sequence[words.Condition]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """How ids and sort values are found: their rows, all put in order, and how many they are."""
+
+    part: str
+    sorting: str
+    count: str
+    # What the rows are taken from, where that is made for them.
+    tables: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
     """A list as constants of SQL: nothing of a caller's is ever part of a statement's text."""
 
@@ -59,45 +70,58 @@ class Listing:
         That one row tells in `counted` what `count` finds, NULL where nothing is to be counted.
         """
         args = Arguments(hidden=self.is_settled(window))
-        looked_through = self._is_looked_through(window)
-        # What matches is read by itself, all of it: PostgreSQL takes it to be spread evenly over
-        # every order, and would walk there, which took seconds in an alphabetical one.
-        walked = self._itself if looked_through else self._walk
-        walk = self._behind(walked(window, args), window, args)
-        matches = self._conditions(words.indexed, window, args)
-        part = f"{walk.part} AND {matches}"
-        count = self._counting(window, walk, matches)
-        ctes, sorting = "", _sorting(window, walk.order, walk.row)
         if self._is_by_age(window):
-            ctes = f"WITH {self._by_age(window, args, where=walk.where, matches=matches)}"
-            part, count = "SELECT * FROM matching", "SELECT count(*) FROM matching"
-            sorting = _sorting(window, "sort_value", "id")
-        elif looked_through:
-            near, full = self._near(window, args)
-            if self._is_sampled(window) and self._is_counted(window):
-                # What the newest have often is counted among them: to the planner, who does not
-                # see the words, all of it is rare.
-                at_hand = self._conditions(words.conditions, window, args)
-                count = self._counting(window, walk, f"{at_hand} {self._newest()}")
-            ctes = f"WITH {near}, found AS MATERIALIZED ({part} AND NOT {full})"
-            part = f"SELECT * FROM near WHERE {full} UNION ALL SELECT * FROM found"  # noqa: S608
-            count = f"CASE WHEN {full} THEN ({count}) ELSE (SELECT count(*) FROM found) END"  # noqa: S608
-            sorting = _sorting(window, "sort_value", "id")
+            found = self._by_age(window, args)
+        elif self._is_looked_through(window):
+            found = self._looked_through(window, args)
+        else:
+            found = self._walked(window, args)
         limit, offset = args.add(window.limit + 1, "bigint"), args.add(window.offset or 0, "bigint")
         # Rows that are skipped are not read: only their ids and sort values.
-        rows = f"({part} {sorting} LIMIT {limit} OFFSET {offset}) AS part"
+        rows = f"({found.part} {found.sorting} LIMIT {limit} OFFSET {offset}) AS part"
         # One after the other, by id: what is as good for any number of rows would read all people.
-        found = f"SELECT * FROM {self.table} WHERE {self.table}.id = part.id OFFSET 0"  # noqa: S608
-        rows += f" JOIN LATERAL ({found}) AS {self.table} ON true"
+        row = f"SELECT * FROM {self.table} WHERE {self.table}.id = part.id OFFSET 0"  # noqa: S608
+        rows += f" JOIN LATERAL ({row}) AS {self.table} ON true"
         select = self.select.replace("{rows}", rows).replace("{order}", "part.sort_value")
         listing = f"{select} {_sorting(window, 'part.sort_value', 'part.id')}"
         counted = "NULL::bigint"
         if self._is_counted(window):
             # Looked for only where rows follow: else what is there has been seen.
             last = args.add(window.limit, "bigint")
-            counted = f"CASE WHEN row_number() OVER () > {last} THEN ({count}) END"
-        text = f"{ctes} SELECT listed.*, {counted} AS counted FROM ({listing}) AS listed"  # noqa: S608
+            counted = f"CASE WHEN row_number() OVER () > {last} THEN ({found.count}) END"
+        text = f"{found.tables} SELECT listed.*, {counted} AS counted FROM ({listing}) AS listed"  # noqa: S608
         return text, args.values
+
+    def _walked(self, window: Window, args: Arguments) -> _Found:
+        """Find what is asked for in its order, by whatever index the planner takes."""
+        walk = self._behind(self._walk(window, args), window, args)
+        matches = self._conditions(words.indexed, window, args)
+        return _Found(
+            part=f"{walk.part} AND {matches}",
+            count=self._counting(window, walk, matches),
+            sorting=_sorting(window, walk.order, walk.row),
+        )
+
+    def _looked_through(self, window: Window, args: Arguments) -> _Found:
+        """Find words among the first rows of the order, else by their index."""
+        # What matches is read by itself, all of it: PostgreSQL takes it to be spread evenly over
+        # every order, and would walk there, which took seconds in an alphabetical one.
+        everything = self._behind(self._itself(window, args), window, args)
+        matches = self._conditions(words.indexed, window, args)
+        near, full = self._near(window, args)
+        count = self._counting(window, everything, matches)
+        if self._is_sampled(window) and self._is_counted(window):
+            # What the newest have often is counted among them: to the planner, who does not see
+            # the words, all of it is rare.
+            at_hand = self._conditions(words.conditions, window, args)
+            count = self._counting(window, everything, f"{at_hand} {self._newest()}")
+        matching = f"{everything.part} AND {matches} AND NOT {full}"
+        return _Found(
+            tables=f"WITH {near}, matching AS MATERIALIZED ({matching})",
+            part=f"SELECT * FROM near WHERE {full} UNION ALL SELECT * FROM matching",  # noqa: S608
+            count=f"CASE WHEN {full} THEN ({count}) ELSE (SELECT count(*) FROM matching) END",  # noqa: S608
+            sorting=_sorting(window, "sort_value", "id"),
+        )
 
     def _walk(self, window: Window, args: Arguments) -> Walk:
         """Return what has an index in the order asked for."""
@@ -161,20 +185,25 @@ class Listing:
     def _newest(self) -> str:
         return _sorting(Window(), self.orders[self.sampled], f"{self.table}.id")
 
-    def _by_age(self, window: Window, args: Arguments, *, where: str, matches: str) -> str:
-        """Return tables of what matches, in the order that the words' index has, too."""
+    def _by_age(self, window: Window, args: Arguments) -> _Found:
+        """Find words in the order that their index has, too."""
+        walk = self._behind(self._itself(window, args), window, args)
         wanted = window.limit + 1 + (window.offset or 0)
         enough = max(wanted, self.bound(window) + 1) if self._is_counted(window) else wanted
-        return ages.matching(
-            ages.Search(
-                table=self.table,
-                where=where,
-                at_hand=self._conditions(words.conditions, window, args),
-                matches=matches,
-                way=_way(window),
-                enough=args.add(enough, "bigint"),
-                near=args.add(ages.near(wanted), "bigint"),
-            )
+        search = ages.Search(
+            table=self.table,
+            where=walk.where,
+            at_hand=self._conditions(words.conditions, window, args),
+            matches=self._conditions(words.indexed, window, args),
+            way=_way(window),
+            enough=args.add(enough, "bigint"),
+            near=args.add(ages.near(wanted), "bigint"),
+        )
+        return _Found(
+            tables=f"WITH {ages.matching(search)}",
+            part="SELECT * FROM matching",
+            count="SELECT count(*) FROM matching",
+            sorting=_sorting(window, "sort_value", "id"),
         )
 
     def _is_sampled(self, window: Window) -> bool:
