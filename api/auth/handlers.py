@@ -52,7 +52,7 @@ _NEUTRAL = "Check your mail: a letter says how to go on"
     status=HTTPStatus.CREATED,
     also_status=(HTTPStatus.ACCEPTED,),
     headers=SIGN_IN_HEADERS,
-    problems=(EmailTaken, HasherBusy, ForeignOrigin),
+    problems=(EmailTaken, HasherBusy, ForeignOrigin, InvalidToken),
     idempotent=True,
     mirrored=MIRRORED,
 )
@@ -62,6 +62,9 @@ async def register(request: web.Request, body: NewUser) -> Answer:
     Sends a letter that welcomes the user and lets them confirm their address by link or code. With
     `SECURITY_PROFILE=strict` every address gets the same 202 without tokens: who is registered
     already is told by letter, and nobody else learns it.
+
+    Repeated with its Idempotency-Key after its session ended, it has no tokens to give: 401, sign
+    in.
     """
     signed_in = await request.app[AUTH].register(body, _call(request))
     if signed_in is None:

@@ -134,7 +134,10 @@ async def test_a_registration_repeated_after_its_password_was_changed_gives_no_t
 
     status, told = await post(api, "register", headers=_KEY, **body)
 
+    async with api.get("/api/docs/openapi.json") as answer:
+        documented = (await answer.json())["paths"]["/api/v1/auth/register"]["post"]["responses"]
     assert (status, told["error"]["code"]) == (401, "INVALID_TOKEN")
+    assert documented["401"]["description"] == "INVALID_TOKEN"
 
 
 @pytest.mark.parametrize(
