@@ -22,6 +22,10 @@ class PreconditionFailed(Problem, kind=Kind.PRECONDITION_FAILED, code="PRECONDIT
     """Somebody changed it meanwhile. Read it again, then repeat yours with its new ETag."""
 
 
+class OtherVersion(Problem, kind=Kind.PRECONDITION_FAILED, code="PRECONDITION_FAILED"):
+    """This is not what your If-Match names. Read it without If-Match to get what it is now."""
+
+
 class PreconditionRequired(Problem, kind=Kind.PRECONDITION_REQUIRED, code="PRECONDITION_REQUIRED"):
     """Send the ETag of what you read as If-Match, or If-Match: * to change it whatever it is."""
 
@@ -45,10 +49,10 @@ def expected_versions(request: web.Request) -> frozenset[int] | None:
 
 
 def check_expected(request: web.Request, etag: str) -> None:
-    """Raise PreconditionFailed if a GET names other tags as If-Match (strong comparison)."""
+    """Raise OtherVersion if a GET names other tags as If-Match (strong comparison)."""
     tags = _tags(request, hdrs.IF_MATCH)
     if tags and not tags & {etag, "*"}:
-        raise PreconditionFailed
+        raise OtherVersion
 
 
 def is_known(request: web.Request, etag: str) -> bool:

@@ -17,6 +17,7 @@ _IDEMPOTENCY_KEY = {
     "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
 }
 _IF_MATCH = "The ETag of what you read: changed meanwhile, it is answered with 412."
+_IF_STILL = "The ETag of what you have: if it is another one now, it is answered with 412."
 _IF_NONE_MATCH = "The ETag of what you have: unchanged, it is answered with 304 and nothing else."
 
 
@@ -32,6 +33,7 @@ def parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
         found.append(_IDEMPOTENCY_KEY)
     if endpoint.versioned and endpoint.method == "GET":
         found.append(_header("If-None-Match", _IF_NONE_MATCH))
+        found.append(_header("If-Match", _IF_STILL))
     elif endpoint.versioned and endpoint.method != "POST":
         found.append(_header("If-Match", _IF_MATCH))
     if endpoint.fields:

@@ -8,7 +8,7 @@ from api.envelope import STATUSES
 from api.idempotency import ResultGone
 from api.limits import TooMany
 from api.openapi.shapes import META_EXAMPLE, PAGINATION_EXAMPLE
-from api.preconditions import PreconditionFailed, PreconditionRequired
+from api.preconditions import OtherVersion, PreconditionFailed, PreconditionRequired
 from api.problems import (
     BadRequest,
     Forbidden,
@@ -121,7 +121,9 @@ def _problems(endpoint: Endpoint) -> dict[int, set[type[Problem]]]:
         problems |= {ClaimLost, InFlight, KeyReused, ResultGone}
     if endpoint.limited:
         problems.add(TooMany)
-    if endpoint.versioned and endpoint.method not in {"GET", "POST"}:
+    if endpoint.versioned and endpoint.method == "GET":
+        problems.add(OtherVersion)
+    elif endpoint.versioned and endpoint.method != "POST":
         problems |= {PreconditionFailed, PreconditionRequired}
     if endpoint.fields or endpoint.lists:
         problems.add(Invalid)

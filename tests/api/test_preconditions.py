@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from api.parts import Parts, open_parts
-from tests.api.standards import THINGS, standing
+from tests.api.standards import THINGS, described, standing
 from tests.conftest import MakeSettings
 from tests.factories import CHEAP
 
@@ -124,7 +124,19 @@ async def test_a_reader_may_insist_too(client: aiohttp.ClientSession) -> None:
     assert (await got(client, {"If-Match": tag}))[0] == 200
     assert (await got(client, {"If-Match": "*"}))[0] == 200
     for other in ('"7-00000000"', f"W/{tag}"):
-        assert (await got(client, {"If-Match": other}))[0] == 412
+        async with client.get(LAMP, headers={"If-Match": other}) as answer:
+            told = (await answer.json())["error"]
+        assert (answer.status, told["code"]) == (412, "PRECONDITION_FAILED")
+        assert "without If-Match" in told["message"]
+        assert "repeat yours" not in told["message"]
+
+
+@pytest.mark.parametrize("method", ["get", "put", "patch"])
+def test_the_document_tells_of_preconditions(method: str) -> None:
+    operation = described({})["paths"][f"{THINGS}/{{id}}"][method]
+
+    assert "If-Match" in {item["name"] for item in operation["parameters"]}
+    assert operation["responses"]["412"]["description"] == "PRECONDITION_FAILED"
 
 
 async def test_what_is_wrong_with_the_change_is_told_before_it_is_stale(
