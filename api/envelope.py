@@ -39,6 +39,7 @@ STATUSES: dict[Kind, HTTPStatus] = {
     Kind.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
+PROBLEM_JSON = "application/problem+json"
 _OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC
 
 
@@ -123,15 +124,14 @@ def failure(call: Call, problem: Problem, *, rfc9457: bool = False) -> web.Respo
     """Return the answer that tells a caller what is wrong and what to do."""
     status = STATUSES[problem.kind]
     details = [{"field": item.field, "message": item.message} for item in problem.details]
+    error = {"code": problem.code, "message": problem.message, "details": details}
+    wait = {} if problem.retry_after is None else {"retryAfter": problem.retry_after}
     if rfc9457:
-        body = _problem_details(problem, status, details) | {"requestId": call.request_id}
-        response = _json(body, status, "application/problem+json")
+        body = problem_details(error, status, call.request_id) | wait
+        response = _json(body, status, PROBLEM_JSON)
     else:
-        error = {"code": problem.code, "message": problem.message, "details": details}
-        body = {"success": False, "error": error}
-        if problem.retry_after is not None:
-            body["retryAfter"] = problem.retry_after
-        response = _json(body | {"meta": _meta(call)}, status)
+        body = {"success": False, "error": error} | wait | {"meta": _meta(call)}
+        response = _json(body, status)
     if problem.retry_after is not None:
         response.headers["Retry-After"] = str(problem.retry_after)
     if problem.kind is Kind.UNAUTHENTICATED:
@@ -139,20 +139,19 @@ def failure(call: Call, problem: Problem, *, rfc9457: bool = False) -> web.Respo
     return response
 
 
-def _problem_details(
-    problem: Problem, status: HTTPStatus, details: list[dict[str, str]]
+def problem_details(
+    error: Mapping[str, Any], status: HTTPStatus, request_id: str
 ) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "type": f"/api/docs/errors#{problem.code}",
-        "title": problem.code,
+    """Return the facts of an `error` of ours as RFC 9457 has them."""
+    return {
+        "type": f"/api/docs/errors#{error['code']}",
+        "title": error["code"],
         "status": int(status),
-        "detail": problem.message,
-        "code": problem.code,
-        "errors": details,
+        "detail": error["message"],
+        "code": error["code"],
+        "errors": error["details"],
+        "requestId": request_id,
     }
-    if problem.retry_after is not None:
-        body["retryAfter"] = problem.retry_after
-    return body
 
 
 def _meta(call: Call) -> dict[str, Any]:

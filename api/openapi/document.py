@@ -15,10 +15,11 @@ from marshmallow import Schema
 from api.access import OpsToken, Public
 from api.deprecations import DEPRECATIONS, Deprecation, Deprecations
 from api.openapi.parameters import parameters
-from api.openapi.responses import responses
-from api.openapi.shapes import ERROR, META, PAGINATION
+from api.openapi.responses import example_of, responses
+from api.openapi.shapes import ERROR, META, PAGINATION, PROBLEM
 from api.routing import Endpoint
 from api.schemas import Outbound, Time
+from ops.errors import Problem
 from ops.version import VERSION
 
 _ABOUT = """\
@@ -64,7 +65,10 @@ class _Spec(AiohttpApiSpec):  # type: ignore[misc]  # the library is untyped
         converter.add_attribute_function(_without_default)
         self.spec.components.schema("Meta", META)
         self.spec.components.schema("Error", ERROR)
+        self.spec.components.schema("Problem", PROBLEM)
         self.spec.components.schema("Pagination", PAGINATION)
+        for problem in Problem.declared:
+            self.spec.components.example(problem.__name__, example_of(problem), lazy=True)
         bearer = {"type": "http", "scheme": "bearer"}
         self.spec.components.security_scheme("accessToken", bearer | {"bearerFormat": "JWT"})
         self.spec.components.security_scheme("opsToken", bearer)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from api.access import Access, EmailNotVerified, Needs, OpsToken, Public, SignedIn, StepUpRequired
-from api.envelope import STATUSES
+from api.envelope import PROBLEM_JSON, STATUSES, problem_details
 from api.idempotency import ResultGone
 from api.limits import TooMany
 from api.openapi.shapes import META_EXAMPLE, PAGINATION_EXAMPLE
@@ -36,20 +36,34 @@ def responses(endpoint: Endpoint) -> dict[str, Any]:
     if endpoint.versioned and endpoint.method == "GET":
         found["304"] = {"description": "You have it: If-None-Match names its ETag."}
     for status, problems in sorted(_problems(endpoint).items()):
-        examples = {
-            problem.__name__: {"value": _error_example(problem)}
-            for problem in sorted(problems, key=lambda problem: problem.__name__)
-        }
-        found[str(status)] = {
-            "description": ", ".join(sorted({problem.code for problem in problems})),
-            "content": {
-                "application/json": {
-                    "schema": {"$ref": "#/components/schemas/Error"},
-                    "examples": examples,
-                }
-            },
-        }
+        found[str(status)] = _failure(sorted(problems, key=lambda problem: problem.__name__))
     return found
+
+
+def _failure(problems: list[type[Problem]]) -> dict[str, Any]:
+    """Return the answer of one status in both shapes, with an example of every problem."""
+    examples = {problem.__name__: {"value": _error_example(problem)} for problem in problems}
+    return {
+        "description": ", ".join(sorted({problem.code for problem in problems})),
+        "content": {
+            "application/json": {
+                "schema": {"$ref": "#/components/schemas/Error"},
+                "examples": examples,
+            },
+            PROBLEM_JSON: {
+                "schema": {"$ref": "#/components/schemas/Problem"},
+                # By their names in the components: each is written once (`example_of`).
+                "examples": {problem.__name__: problem.__name__ for problem in problems},
+            },
+        },
+    }
+
+
+def example_of(problem: type[Problem]) -> dict[str, Any]:
+    """Return a problem as RFC 9457 has it, for the components."""
+    error = _error_example(problem)["error"]
+    request_id: str = META_EXAMPLE["requestId"]
+    return {"value": problem_details(error, STATUSES[problem.kind], request_id)}
 
 
 def _success(endpoint: Endpoint) -> dict[str, Any]:

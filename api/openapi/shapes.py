@@ -13,6 +13,17 @@ META: dict[str, Any] = {
         "version": {"type": "string", "example": VERSION},
     },
 }
+_DETAILS: dict[str, Any] = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "required": ["field", "message"],
+        "properties": {
+            "field": {"type": "string"},
+            "message": {"type": "string"},
+        },
+    },
+}
 ERROR: dict[str, Any] = {
     "type": "object",
     "required": ["success", "error", "meta"],
@@ -24,21 +35,26 @@ ERROR: dict[str, Any] = {
             "properties": {
                 "code": {"type": "string", "example": "VALIDATION_ERROR"},
                 "message": {"type": "string"},
-                "details": {
-                    "type": "array",
-                    "items": {
-                        "type": "object",
-                        "required": ["field", "message"],
-                        "properties": {
-                            "field": {"type": "string"},
-                            "message": {"type": "string"},
-                        },
-                    },
-                },
+                "details": _DETAILS,
             },
         },
         "retryAfter": {"type": "integer", "description": "Seconds."},
         "meta": {"$ref": "#/components/schemas/Meta"},
+    },
+}
+# The same facts as RFC 9457 has them (`api/envelope.py`).
+PROBLEM: dict[str, Any] = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "code", "errors", "requestId"],
+    "properties": {
+        "type": {"type": "string", "format": "uri-reference"},
+        "title": {"type": "string", "description": "The same as code."},
+        "status": {"type": "integer", "description": "The status of the answer."},
+        "detail": {"type": "string", "description": "What is wrong and what to do."},
+        "code": {"type": "string", "example": "VALIDATION_ERROR"},
+        "errors": _DETAILS,
+        "retryAfter": {"type": "integer", "description": "Seconds."},
+        "requestId": {"type": "string", "example": "req_0193f2b8c0de7abc8def0123456789ab"},
     },
 }
 PAGINATION: dict[str, Any] = {

@@ -108,28 +108,6 @@ async def test_an_answer_nobody_accepts_is_not_acceptable(api: aiohttp.ClientSes
         assert answer.status == 401
 
 
-async def test_problems_come_as_rfc_9457_when_asked_for(api: aiohttp.ClientSession) -> None:
-    headers = {"Accept": "application/problem+json"}
-    async with api.post(REGISTER, json={}, headers=headers) as answer:
-        told = await answer.json(content_type="application/problem+json")
-
-    assert answer.status == told["status"] == 400
-    assert told["code"] == "VALIDATION_ERROR"
-    assert {item["field"] for item in told["errors"]} >= {"email", "password"}
-    assert told["type"].endswith("#VALIDATION_ERROR")
-
-
-async def test_problems_of_rfc_9457_tell_when_to_try_again(serve: Serve) -> None:
-    api = await serve(rate_limit_anonymous="1/15m")
-    headers = {"Accept": "application/problem+json"}
-    for _ in range(2):
-        async with api.post(REGISTER, json={}, headers=headers) as answer:
-            told = await answer.json(content_type="application/problem+json")
-
-    assert answer.status == told["status"] == 429
-    assert told["retryAfter"] == int(answer.headers["Retry-After"]) > 0
-
-
 async def test_sane_request_ids_are_kept_and_others_replaced(api: aiohttp.ClientSession) -> None:
     async with api.get("/health", headers={"X-Request-Id": "my-id.1"}) as answer:
         assert answer.headers["X-Request-Id"] == "my-id.1"
