@@ -19,6 +19,7 @@ from api.context import CALL, Call
 from api.cors import Cors
 from api.deprecations import Deprecation
 from api.envelope import failure
+from api.fixed import REQUEST_ID
 from api.limits import TooMany
 from api.observing import Observer
 from api.problems import (
@@ -42,7 +43,6 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _SANE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _MAX_AGENT = 300
 _ANSWERS = {"", "*/*", "application/*", "application/json", "application/problem+json"}
-_REQUEST_ID = "X-Request-Id"
 _ACCEPT_PATCH = "Accept-Patch"  # RFC 5789, section 3.1
 
 _log = get_logger()
@@ -86,14 +86,14 @@ class Wrapper:
 
     async def prepare(self, request: web.Request, response: web.StreamResponse) -> None:
         """Finish the headers of a stream, which are sent before its handler returns."""
-        if _REQUEST_ID not in response.headers:
+        if REQUEST_ID not in response.headers:
             # By now the library has named itself.
             response.headers.pop(hdrs.SERVER, None)
             self._finish(request, response, request[CALL])
 
     def _call(self, request: web.Request) -> Call:
         self.proxies.saw(request)
-        given = request.headers.get(_REQUEST_ID, "")
+        given = request.headers.get(REQUEST_ID, "")
         return Call(
             request_id=given if _SANE_ID.fullmatch(given) else new_request_id(),
             address=client_address(
@@ -149,7 +149,7 @@ class Wrapper:
 
     def _finish(self, request: web.Request, response: web.StreamResponse, call: Call) -> None:
         headers = response.headers
-        headers[_REQUEST_ID] = call.request_id
+        headers[REQUEST_ID] = call.request_id
         headers.merge(self.headers)
         self.cors.write(request, response)
         if call.decision:

@@ -12,6 +12,7 @@ import uvloop
 from aiohttp import web
 
 from api.app import make_app
+from api.fixed import FIXED_HEADERS
 from api.health.handlers import HEALTH
 from api.parts import open_parts
 from api.proxies import warn_of_proxy
@@ -58,7 +59,12 @@ async def start(app: web.Application, sock: socket.socket) -> tuple[web.AppRunne
     await runner.setup()
     loop = asyncio.get_running_loop()
     manager = runner.server
-    server = await loop.create_server(lambda: Connection(manager, loop=loop), sock=sock)
+    headers = app[FIXED_HEADERS]
+
+    def connect() -> Connection:
+        return Connection(manager, loop=loop, headers=headers)
+
+    server = await loop.create_server(connect, sock=sock)
     return runner, server
 
 

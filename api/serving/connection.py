@@ -9,9 +9,12 @@ from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
+from multidict import CIMultiDict
 
 from api.context import Call
 from api.envelope import failure
+from api.fixed import REQUEST_ID
 from api.problems import BadRequest, Internal
 from ops.errors import Problem
 from ops.ids import new_request_id
@@ -24,9 +27,11 @@ MAX_REQUESTS = 1_000
 class Connection(web.RequestHandler):
     """aiohttp's handler of one connection, with deadlines."""
 
-    __slots__ = ("_deadline",)
+    __slots__ = ("_deadline", "_headers")
 
-    def __init__(self, manager: Any, *, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, manager: Any, *, loop: asyncio.AbstractEventLoop, headers: CIMultiDict[str]
+    ) -> None:
         super().__init__(
             manager,
             loop=loop,
@@ -36,6 +41,8 @@ class Connection(web.RequestHandler):
             auto_decompress=False,
         )
         self._deadline: asyncio.TimerHandle | None = None
+        # What every answer has, also one that no middleware sees.
+        self._headers = headers
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the clock: a connection that says nothing is closed."""
@@ -84,10 +91,11 @@ class Connection(web.RequestHandler):
             self.log_exception("error outside of a request", exc_info=exc)
             problem: Problem = Internal()
         else:
-            problem = BadRequest("The request is not valid HTTP.")
+            problem = BadRequest(_wrong(exc))
         call = Call(request_id=new_request_id(), address="", user_agent="")
         response = failure(call, problem)
-        response.headers["Server"] = "ostiary"
+        response.headers[REQUEST_ID] = call.request_id
+        response.headers.merge(self._headers)
         response.force_close()
         return response
 
@@ -106,3 +114,10 @@ class Connection(web.RequestHandler):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+def _wrong(error: BaseException | None) -> str:
+    if isinstance(error, LineTooLong):
+        _, limit, _ = error.args
+        return f"The address or a header of the request is longer than {limit} bytes."
+    return "The request is not valid HTTP."
