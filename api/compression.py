@@ -20,7 +20,7 @@ _GZIP = 16 + zlib.MAX_WBITS
 _FAST, _LITTLE_MEMORY = 1, 6
 # HTML is not among them: our pages hold the tokens of their forms.
 _KINDS = ("application/json", "application/problem+json", "text/css", "text/javascript")
-_REFUSED = re.compile(r"(^|;)\s*q=0(\.0{0,3})?\s*(;|$)", re.ASCII)
+_WEIGHT = re.compile(r"(?:^|;)\s*q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\s*(?:;|$)", re.ASCII)
 
 
 async def compress(response: web.Response) -> None:
@@ -53,15 +53,19 @@ def accepts_gzip(request: web.Request) -> bool:
     if hdrs.ACCEPT_ENCODING not in request.headers or "X-No-Compression" in request.headers:
         return False
     codings = preferences(request, hdrs.ACCEPT_ENCODING)
-    return codings.get("gzip", codings.get("x-gzip", codings.get("*", False)))
+    return codings.get("gzip", codings.get("x-gzip", codings.get("*", 0))) > 0
 
 
-def preferences(request: web.Request, header: str) -> dict[str, bool]:
-    """Return what an Accept header names, and whether it is welcome: not with q=0."""
+def preferences(request: web.Request, header: str) -> dict[str, float]:
+    """Return what an Accept header names, in its order, and how welcome it is.
+
+    0 is not at all; 1, which is most, where no q says so or it is none (RFC 9110, section 12.4.2).
+    """
     found = {}
     for item in ",".join(request.headers.getall(header, ())).lower().split(","):
         name, _, parameters = item.partition(";")
-        found[name.strip()] = not _REFUSED.search(parameters)
+        weight = _WEIGHT.search(parameters)
+        found[name.strip()] = float(weight[1]) if weight else 1.0
     return found
 
 

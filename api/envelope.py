@@ -2,7 +2,7 @@
 
 {"success": true, "data", "message"?, "pagination"?, "meta"} and
 {"success": false, "error": {"code", "message", "details"}, "retryAfter"?, "meta"};
-the same facts as RFC 9457 when the caller accepts application/problem+json.
+the same facts as RFC 9457 when the caller prefers application/problem+json.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,6 +39,7 @@ STATUSES: dict[Kind, HTTPStatus] = {
     Kind.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
+JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
 _OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC
 
@@ -162,8 +163,6 @@ def _meta(call: Call) -> dict[str, Any]:
     }
 
 
-def _json(
-    body: dict[str, Any], status: HTTPStatus, content_type: str = "application/json"
-) -> web.Response:
+def _json(body: dict[str, Any], status: HTTPStatus, content_type: str = JSON) -> web.Response:
     headers = {hdrs.CONTENT_TYPE: content_type, hdrs.CACHE_CONTROL: "no-store"}
     return web.Response(body=orjson.dumps(body, option=_OPTIONS), status=status, headers=headers)

@@ -18,7 +18,7 @@ from api.compression import compress, negotiate, preferences
 from api.context import CALL, Call
 from api.cors import Cors
 from api.deprecations import Deprecation
-from api.envelope import failure
+from api.envelope import JSON, PROBLEM_JSON, failure
 from api.fixed import REQUEST_ID
 from api.limits import TooMany
 from api.observing import Observer
@@ -42,7 +42,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _SANE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _MAX_AGENT = 300
-_ANSWERS = {"", "*/*", "application/*", "application/json", "application/problem+json"}
+_ANSWERS = {"", "*/*", "application/*", JSON, PROBLEM_JSON}
 _ACCEPT_PATCH = "Accept-Patch"  # RFC 5789, section 3.1
 
 _log = get_logger()
@@ -142,7 +142,7 @@ class Wrapper:
             call.decision = problem.decision
         if problem.kind is Kind.TOO_LARGE:
             self.metrics.bodies_refused.labels("too_large").inc()
-        response = failure(call, problem, rfc9457="application/problem+json" in _accepted(request))
+        response = failure(call, problem, rfc9457=_prefers_rfc9457(request))
         if isinstance(problem, UnsupportedMediaType) and request.method == hdrs.METH_PATCH:
             response.headers[_ACCEPT_PATCH] = PATCHES
         return response
@@ -193,7 +193,20 @@ def _check_accept(request: web.Request) -> None:
 
 def _accepted(request: web.Request) -> list[str]:
     """Return the media ranges that a caller accepts."""
-    return [name for name, welcome in preferences(request, hdrs.ACCEPT).items() if welcome]
+    return [name for name, weight in preferences(request, hdrs.ACCEPT).items() if weight]
+
+
+def _prefers_rfc9457(request: web.Request) -> bool:
+    """Say whether a caller rather gets application/problem+json than application/json.
+
+    The higher q wins. With the same it is what was named first; a `*` names neither.
+    """
+    weights = preferences(request, hdrs.ACCEPT)
+    theirs = weights.get(PROBLEM_JSON, 0)
+    ours = weights.get(JSON, weights.get("application/*", weights.get("*/*", 0)))
+    if theirs != ours or not theirs:
+        return theirs > ours
+    return next(name for name in weights if name in {JSON, PROBLEM_JSON}) == PROBLEM_JSON
 
 
 def _problem_of(error: web.HTTPException) -> Problem:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from api.access import Access, EmailNotVerified, Needs, OpsToken, Public, SignedIn, StepUpRequired
-from api.envelope import PROBLEM_JSON, STATUSES, problem_details
+from api.envelope import JSON, PROBLEM_JSON, STATUSES, problem_details
 from api.idempotency import ResultGone
 from api.limits import TooMany
 from api.openapi.shapes import META_EXAMPLE, PAGINATION_EXAMPLE
@@ -46,7 +46,7 @@ def _failure(problems: list[type[Problem]]) -> dict[str, Any]:
     return {
         "description": ", ".join(sorted({problem.code for problem in problems})),
         "content": {
-            "application/json": {
+            JSON: {
                 "schema": {"$ref": "#/components/schemas/Error"},
                 "examples": examples,
             },

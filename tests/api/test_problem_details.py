@@ -1,11 +1,13 @@
 """Errors as RFC 9457 has them: who gets them, what is in them, and what the document says of it."""
 
 import aiohttp
+import pytest
 
 from tests.api.standards import described
 from tests.conftest import Serve
 
 REGISTER = "/api/v1/auth/register"
+JSON = "application/json"
 PROBLEM = "application/problem+json"
 
 
@@ -46,9 +48,9 @@ async def test_the_document_shows_every_error_in_both_shapes(api: aiohttp.Client
 
     assert errors
     for status, content in errors:
-        assert set(content) == {"application/json", PROBLEM}
+        assert set(content) == {JSON, PROBLEM}
         assert content[PROBLEM]["schema"] == {"$ref": "#/components/schemas/Problem"}
-        assert content[PROBLEM]["examples"].keys() == content["application/json"]["examples"].keys()
+        assert content[PROBLEM]["examples"].keys() == content[JSON]["examples"].keys()
         for example in content[PROBLEM]["examples"].values():
             shown = examples[example["$ref"].rpartition("/")[2]]["value"]
             assert shown["status"] == status
@@ -66,3 +68,34 @@ async def test_problems_are_of_the_documented_shape(serve: Serve) -> None:
     assert [told["status"] for told in found] == [400, 429]
     for told in found:
         assert set(schema["required"]) <= told.keys() <= schema["properties"].keys()
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        (PROBLEM, PROBLEM),
+        (f"{PROBLEM};q=0.1", PROBLEM),
+        (f"{JSON}, {PROBLEM};q=0.1", JSON),
+        (f"{PROBLEM};q=0.8, {JSON};q=0.9", JSON),
+        (f"{JSON};q=0.8, {PROBLEM}; Q=0.9", PROBLEM),
+        (f"{JSON};q=0, {PROBLEM};q=0.001", PROBLEM),
+        (f"{JSON}, {PROBLEM}", JSON),
+        (f"{PROBLEM}, {JSON}", PROBLEM),
+        (f"{JSON};q=0.5, {PROBLEM};q=0.50", JSON),
+        (f"*/*, {PROBLEM}", PROBLEM),
+        (f"{PROBLEM}, application/*", PROBLEM),
+        (f"{PROBLEM};q=0.9, */*", JSON),
+        (f"{PROBLEM};q=0.5, application/*;q=0.4, */*", PROBLEM),
+        (f"{PROBLEM};q=0.9, {JSON};q=0.1, */*", PROBLEM),
+        (f"{JSON}, {PROBLEM};q=nonsense", JSON),
+        (f"{PROBLEM};q=2, {JSON};q=0.9", PROBLEM),
+        (f"{PROBLEM};q=0, */*", JSON),
+        ("*/*", JSON),
+        ("text/html, application/*;q=0.1", JSON),
+    ],
+)
+async def test_the_type_of_a_problem_is_the_one_that_is_liked_better(
+    api: aiohttp.ClientSession, accept: str, kind: str
+) -> None:
+    async with api.get("/api/v1/nothing", headers={"Accept": accept}) as answer:
+        assert (answer.status, answer.headers["Content-Type"]) == (404, kind)
