@@ -42,12 +42,10 @@ class Idempotency:
 
     @asynccontextmanager
     async def _claiming(self, request: web.Request, body: Any) -> AsyncIterator[Claim | None]:
-        given = request.headers.get("Idempotency-Key")
+        given = _key_of(request)
         if given is None:
             yield None
             return
-        if not _KEY.fullmatch(given):
-            raise BadRequest("Idempotency-Key must be 1 to 255 visible ASCII characters.")
         claim = await self._claim(request, given, body)
         try:
             yield claim
@@ -74,3 +72,18 @@ class Idempotency:
     async def _release(self, claim: Claim) -> None:
         async with self._database.reading() as storage:
             await storage.idempotency.release(claim)
+
+
+def _key_of(request: web.Request) -> str | None:
+    """Return the Idempotency-Key of a request, None if it has none; raise BadRequest.
+
+    Of two keys no one can say which of them the request is to be known by.
+    """
+    given = request.headers.getall("Idempotency-Key", ())
+    if not given:
+        return None
+    if len(given) > 1:
+        raise BadRequest("Send one Idempotency-Key header.")
+    if not _KEY.fullmatch(given[0]):
+        raise BadRequest("Idempotency-Key must be 1 to 255 visible ASCII characters.")
+    return given[0]

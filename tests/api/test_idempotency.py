@@ -187,3 +187,18 @@ async def test_a_registration_that_opens_no_session_is_repeated_as_it_was(
     assert [status for status, _ in found] == [202, 202]
     assert found[0][1]["message"] == found[1][1]["message"]
     assert await owner.fetchval("SELECT count(*) FROM users") == 1
+
+
+@pytest.mark.parametrize("keys", [("one", "two"), ("one", "one"), ("one", "")])
+async def test_of_two_keys_none_is_taken(
+    api: aiohttp.ClientSession, owner: Any, keys: tuple[str, str]
+) -> None:
+    headers = [("Idempotency-Key", key) for key in keys]
+
+    async with api.post("/api/v1/auth/register", json=new_user(), headers=headers) as answer:
+        told = (await answer.json())["error"]
+
+    assert (answer.status, told["code"]) == (400, "BAD_REQUEST")
+    assert told["message"] == "Send one Idempotency-Key header."
+    assert await owner.fetchval("SELECT count(*) FROM users") == 0
+    assert await owner.fetchval("SELECT count(*) FROM idempotency_keys") == 0
