@@ -8,7 +8,7 @@ from aiohttp import web
 
 from api.deprecations import Deprecation
 from api.limits import Decision
-from api.preconditions import PreconditionFailed
+from api.preconditions import ANYTHING, Expected
 from storage.actor import Actor, ActorKind
 from storage.claims import Claim
 from storage.roles import Permission
@@ -53,16 +53,15 @@ class Call:
     device_token: str = field(default="", repr=False)
     principal: Principal | None = None
     claim: Claim | None = None
-    # Versions that If-Match allows to be changed; None allows every one.
-    expected: frozenset[int] | None = None
+    # The versions that If-Match and If-None-Match allow to be changed.
+    expected: Expected = ANYTHING
     # What the limit said that the answer tells of.
     decision: Decision | None = None
     deprecation: Deprecation | None = None
 
     def check_version(self, version: int) -> None:
-        """Raise PreconditionFailed unless the caller has seen this version; lock the row before."""
-        if self.expected is not None and version not in self.expected:
-            raise PreconditionFailed
+        """Raise PreconditionFailed for a version the caller does not mean; lock the row before."""
+        self.expected.check(version)
 
     @property
     def actor(self) -> Actor:

@@ -5,6 +5,8 @@ the data as it was written, so that a 304 is never told about data that differ.
 """
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 from http import HTTPStatus
 from typing import Any
@@ -26,6 +28,10 @@ class OtherVersion(Problem, kind=Kind.PRECONDITION_FAILED, code="PRECONDITION_FA
     """This is not what your If-Match names. Read it without If-Match to get what it is now."""
 
 
+class AlreadyThere(PreconditionFailed, kind=Kind.PRECONDITION_FAILED, code="PRECONDITION_FAILED"):
+    """It is what your If-None-Match names, so nothing was changed. Send its ETag as If-Match."""
+
+
 class PreconditionRequired(Problem, kind=Kind.PRECONDITION_REQUIRED, code="PRECONDITION_REQUIRED"):
     """Send the ETag of what you read as If-Match, or If-Match: * to change it whatever it is."""
 
@@ -36,14 +42,47 @@ def etag_of(version: int, data: Any) -> str:
     return f'"{version}-{digest}"'
 
 
-def expected_versions(request: web.Request) -> frozenset[int] | None:
-    """Return the versions If-Match allows; None when it allows every one, or is not there.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """The versions that a request may change, as it says itself."""
 
-    A tag that is weak or none of ours allows nothing (strong comparison).
+    # By If-Match; None allows every one.
+    allowed: frozenset[int] | None = None
+    # By If-None-Match; None refuses every one.
+    refused: frozenset[int] | None = frozenset()
+
+    def check(self, version: int) -> None:
+        """Raise PreconditionFailed for a version that is not to be changed."""
+        if self.allowed is not None and version not in self.allowed:
+            raise PreconditionFailed
+        if self.refused is None or version in self.refused:
+            raise AlreadyThere
+
+
+# What a request expects that says nothing.
+ANYTHING = Expected()
+
+
+def expected_by(request: web.Request) -> Expected:
+    """Return which versions If-Match and If-None-Match of a change allow.
+
+    A tag that is none of ours names no version, nor does a weak one in If-Match (strong comparison;
+    that of If-None-Match is weak).
     """
-    headers = request.headers.getall(hdrs.IF_MATCH, [])
-    tags = [tag.strip() for tag in ",".join(headers).split(",")]
-    if not headers or tags == ["*"]:
+    allowed = request.headers.getall(hdrs.IF_MATCH, [])
+    refused = request.headers.getall(hdrs.IF_NONE_MATCH, [])
+    if not (allowed or refused):
+        return ANYTHING
+    return Expected(
+        allowed=_versions(allowed) if allowed else None,
+        refused=_versions(refused, weak="W/") if refused else frozenset(),
+    )
+
+
+def _versions(headers: Sequence[str], *, weak: str = "") -> frozenset[int] | None:
+    """Return the versions that tags name; None where `*` names every one."""
+    tags = [tag.strip().removeprefix(weak) for tag in ",".join(headers).split(",")]
+    if tags == ["*"]:
         return None
     return frozenset(int(found[1]) for tag in tags if (found := _OURS.fullmatch(tag)))
 

@@ -18,7 +18,7 @@ from api.denials import Denials
 from api.deprecations import Deprecations
 from api.limits import Limits, Policy
 from api.paging import Asked, Queries, chosen_fields, place_of
-from api.preconditions import PreconditionRequired, expected_versions
+from api.preconditions import ANYTHING, Expected, PreconditionRequired, expected_by
 from api.problems import Forbidden, InvalidToken
 from api.reading import read_json
 from api.routing import Endpoint, Routes
@@ -132,11 +132,11 @@ class Router:
             return Asked(fields=chosen_fields(request.query, fields))
         return _EVERYTHING
 
-    def _expected(self, request: web.Request, endpoint: Endpoint) -> frozenset[int] | None:
+    def _expected(self, request: web.Request, endpoint: Endpoint) -> Expected:
         changes = endpoint.method in {"PUT", "PATCH", "DELETE"}
         if changes and self.insists_on_version and "If-Match" not in request.headers:
             raise PreconditionRequired
-        return expected_versions(request) if changes else None
+        return expected_by(request) if changes else ANYTHING
 
     async def _body(self, request: web.Request, call: Call, endpoint: Endpoint) -> Any:
         if endpoint.body_optional and not request.body_exists:

@@ -8,7 +8,7 @@ from api.envelope import JSON, PROBLEM_JSON, STATUSES, problem_details
 from api.idempotency import ResultGone
 from api.limits import TooMany
 from api.openapi.shapes import META_EXAMPLE, PAGINATION_EXAMPLE
-from api.preconditions import OtherVersion, PreconditionFailed, PreconditionRequired
+from api.preconditions import AlreadyThere, OtherVersion, PreconditionFailed, PreconditionRequired
 from api.problems import (
     BadRequest,
     Forbidden,
@@ -138,7 +138,7 @@ def _problems(endpoint: Endpoint) -> dict[int, set[type[Problem]]]:
     if endpoint.versioned and endpoint.method == "GET":
         problems.add(OtherVersion)
     elif endpoint.versioned and endpoint.method != "POST":
-        problems |= {PreconditionFailed, PreconditionRequired}
+        problems |= {AlreadyThere, PreconditionFailed, PreconditionRequired}
     if endpoint.fields or endpoint.lists:
         problems.add(Invalid)
     problems |= _of_access(endpoint.access)

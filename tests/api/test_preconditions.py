@@ -7,9 +7,11 @@ import aiohttp
 import pytest
 
 from api.parts import Parts, open_parts
+from storage.roles import BuiltInRole
 from tests.api.standards import THINGS, described, standing
 from tests.conftest import MakeSettings
 from tests.factories import CHEAP
+from tests.people import call, person
 
 LAMP = f"{THINGS}/1"
 MERGE = "application/merge-patch+json"
@@ -137,6 +139,55 @@ def test_the_document_tells_of_preconditions(method: str) -> None:
 
     assert "If-Match" in {item["name"] for item in operation["parameters"]}
     assert operation["responses"]["412"]["description"] == "PRECONDITION_FAILED"
+
+
+@pytest.mark.parametrize("method", ["PATCH", "PUT"])
+@pytest.mark.parametrize(
+    ("known", "status"),
+    [
+        ("*", 412), ("{}", 412), ("W/{}", 412), ('"a", {}', 412), ('"7-00000000"', 412),
+        ('"6-00000000"', 200), ('"8-00000000"', 200), ("7", 200), ("", 200), ("{}x", 200),
+        ("w/{}", 200), ("," * 500, 200),
+    ],
+)  # fmt: skip
+async def test_what_if_none_match_names_is_not_changed(
+    client: aiohttp.ClientSession, known: str, status: int, method: str
+) -> None:
+    tag = (await got(client))[1]["ETag"]
+    sent = {"If-None-Match": known.replace("{}", tag)}
+
+    found, told, _ = await changed(client, {"name": "Candle"}, sent, method)
+
+    assert found == status
+    if status == 412:
+        assert told["error"]["code"] == "PRECONDITION_FAILED"
+        assert "If-None-Match" in told["error"]["message"]
+        assert (await got(client))[1]["ETag"] == tag
+
+
+async def test_both_conditions_must_hold(client: aiohttp.ClientSession) -> None:
+    tag = (await got(client))[1]["ETag"]
+    for wrong in ({"If-Match": tag, "If-None-Match": tag}, {"If-Match": "*", "If-None-Match": "*"}):
+        assert (await changed(client, {"name": "Candle"}, wrong))[0] == 412
+    right = {"If-Match": tag, "If-None-Match": '"6-00000000"'}
+    assert (await changed(client, {"name": "Candle"}, right))[0] == 200
+
+
+async def test_what_if_none_match_names_is_not_deleted(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    boss = await person(api, owner, BuiltInRole.ADMIN)
+    for path, new in (("/content", {"title": "Notes"}), ("/teams", {"name": "Engines"})):
+        _, made = await call(api, boss, "POST", path, new)
+        one = f"{path}/{made['data']['id']}"
+
+        refused, told = await call(api, boss, "DELETE", one, If_None_Match="*")
+
+        assert (refused, told["error"]["code"]) == (412, "PRECONDITION_FAILED")
+        assert (await call(api, boss, "GET", one))[0] == 200
+        assert (await call(api, boss, "DELETE", one))[0] == 200
+        # What is not there is not found, whatever was expected of it.
+        assert (await call(api, boss, "DELETE", one, If_None_Match="*"))[0] == 404
 
 
 async def test_what_is_wrong_with_the_change_is_told_before_it_is_stale(
