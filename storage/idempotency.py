@@ -31,8 +31,11 @@ WHERE idempotency_keys.expires_at < now()
 RETURNING true
 """
 
+# Most work is done at once: whoever waits again as long as it took so far does not ask often and is
+# not late; after the lease the key is free.
 LOOK = """
-SELECT body_mac, result, ceil(extract(epoch FROM lease_until - now()))::integer AS seconds
+SELECT body_mac, result,
+    ceil(extract(epoch FROM least(now() - created_at, lease_until - now())))::integer AS seconds
 FROM idempotency_keys WHERE id = $1
 """
 
@@ -75,7 +78,8 @@ class IdempotencyKeys:
         """Take the key, or return the claim with the result of the time before.
 
         `secret` is the client's key: results are sealed under a key derived from it too.
-        Raises KeyReused for another body, InFlight while a living request holds the key.
+        Raises KeyReused for another body, InFlight while a living request holds the key: to be
+        tried again after as many seconds as it is held already, but at least one.
         """
         holder = new_id()
         if await self._connection.fetchval(CLAIM, claim_id, body_mac, holder):

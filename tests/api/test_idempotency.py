@@ -8,7 +8,7 @@ import pytest
 
 from api.parts import Parts
 from storage.actor import SYSTEM
-from storage.idempotency import ClaimLost
+from storage.idempotency import ClaimLost, InFlight
 from storage.roles import BuiltInRole
 from tests.api.flows import NEW, post
 from tests.api.jobs import job_in
@@ -202,3 +202,40 @@ async def test_of_two_keys_none_is_taken(
     assert told["message"] == "Send one Idempotency-Key header."
     assert await owner.fetchval("SELECT count(*) FROM users") == 0
     assert await owner.fetchval("SELECT count(*) FROM idempotency_keys") == 0
+
+
+@pytest.mark.parametrize(
+    ("held", "wait"), [(0, 1), (0.1, 1), (1, 1), (7.5, 8), (30, 30), (30.5, 30), (55.5, 5), (60, 1)]
+)
+async def test_who_repeats_a_request_in_flight_waits_as_long_as_it_took_so_far(
+    tools: Tools, held: float, wait: int
+) -> None:
+    known = {"secret": b"one", "body_mac": b"body"}
+    async with tools.database.reading() as storage:
+        await storage.idempotency.claim(b"key", **known)
+
+    # In one transaction it is the same moment all the time.
+    async with tools.database.transaction(SYSTEM) as storage:
+        await storage.idempotency._connection.execute(
+            "UPDATE idempotency_keys SET created_at = now() - make_interval(secs => $1),"
+            " lease_until = now() + make_interval(secs => 60 - $1)",
+            held,
+        )
+        with pytest.raises(InFlight) as refused:
+            await storage.idempotency.claim(b"key", **known)
+
+    assert refused.value.retry_after == wait
+
+
+async def test_a_repeated_request_is_told_when_to_come_again(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    body = new_user()
+    await post(api, "register", headers=_KEY, **body)
+    await owner.execute("UPDATE idempotency_keys SET result = NULL")
+
+    async with api.post("/api/v1/auth/register", json=body, headers=_KEY) as answer:
+        told = await answer.json()
+
+    assert (answer.status, told["error"]["code"]) == (409, "CONFLICT")
+    assert 1 <= told["retryAfter"] == int(answer.headers["Retry-After"]) < 30
