@@ -21,7 +21,7 @@ from api.docs.handlers import OPENAPI, made_once
 from api.docs.handlers import pages as docs_pages
 from api.emails.handlers import routes as email_routes
 from api.emails.pages import pages as email_pages
-from api.fixed import FIXED_HEADERS, fixed_headers
+from api.headers import FIXED_HEADERS, fixed_headers
 from api.health.handlers import routes as health_routes
 from api.home.handlers import pages as home_pages
 from api.idempotency import Idempotency

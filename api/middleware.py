@@ -19,7 +19,7 @@ from api.context import CALL, Call
 from api.cors import Cors
 from api.deprecations import Deprecation
 from api.envelope import JSON, PROBLEM_JSON, failure
-from api.fixed import REQUEST_ID
+from api.headers import REQUEST_ID
 from api.limits import TooMany
 from api.observing import Observer
 from api.problems import (
@@ -197,16 +197,10 @@ def _accepted(request: web.Request) -> list[str]:
 
 
 def _prefers_rfc9457(request: web.Request) -> bool:
-    """Say whether a caller rather gets application/problem+json than application/json.
-
-    The higher q wins. With the same it is what was named first; a `*` names neither.
-    """
+    """Say whether a caller names application/problem+json, and JSON with no higher q."""
     weights = preferences(request, hdrs.ACCEPT)
     theirs = weights.get(PROBLEM_JSON, 0)
-    ours = weights.get(JSON, weights.get("application/*", weights.get("*/*", 0)))
-    if theirs != ours or not theirs:
-        return theirs > ours
-    return next(name for name in weights if name in {JSON, PROBLEM_JSON}) == PROBLEM_JSON
+    return theirs > 0 and theirs >= weights.get(JSON, 0)
 
 
 def _problem_of(error: web.HTTPException) -> Problem:

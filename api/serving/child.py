@@ -12,7 +12,7 @@ import uvloop
 from aiohttp import web
 
 from api.app import make_app
-from api.fixed import FIXED_HEADERS
+from api.headers import FIXED_HEADERS
 from api.health.handlers import HEALTH
 from api.parts import open_parts
 from api.proxies import warn_of_proxy

@@ -14,7 +14,7 @@ from multidict import CIMultiDict
 
 from api.context import Call
 from api.envelope import failure
-from api.fixed import REQUEST_ID
+from api.headers import REQUEST_ID
 from api.problems import BadRequest, Internal
 from ops.errors import Problem
 from ops.ids import new_request_id
