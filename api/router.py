@@ -94,7 +94,7 @@ class Router:
                 asked = self._asked(request, endpoint, fields)
                 response = await self._worked(request, call, endpoint, asked)
             except Forbidden:
-                await self.denials.note(call, name)
+                await self.denials.note(call, name, request.match_info)
                 raise
             if secret:
                 response.headers[hdrs.CACHE_CONTROL] = _UNTOUCHED

@@ -36,10 +36,11 @@ async def team_of(owner: Any, *members: tuple[Person, str]) -> None:
 
 
 async def state(owner: Any, who: Person) -> tuple[int, list[str]]:
-    """Return somebody's version, and the actions on them in the audit trail."""
+    """Return somebody's version, and what the audit trail says was done to them."""
     version = await owner.fetchval("SELECT version FROM users WHERE id = $1", id_of(who))
     rows = await owner.fetch(
-        "SELECT action FROM audit_inbox WHERE subject_id = $1 ORDER BY id", id_of(who)
+        "SELECT action FROM audit_inbox WHERE subject_id = $1 AND outcome <> 'denied' ORDER BY id",
+        id_of(who),
     )
     return version, [row["action"] for row in rows]
 

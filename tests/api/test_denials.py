@@ -1,0 +1,126 @@
+"""What was denied is written down with whom or what it was aimed at."""
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+import pytest
+
+from ops.ids import new_id
+from tests.api.teams import member, team
+from tests.people import admin, call, id_of, manager, person
+
+_DENIED = """
+SELECT subject_id::text AS subject, facts FROM audit_inbox
+WHERE action = 'access.denied' ORDER BY id
+"""
+
+
+async def denied(owner: Any) -> list[tuple[str | None, dict[str, Any]]]:
+    """Return subject and facts of every denial, in order."""
+    return [(row["subject"], json.loads(row["facts"])) for row in await owner.fetch(_DENIED)]
+
+
+async def test_whose_role_somebody_wished_to_change_is_found_by_the_filter(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    boss, lead, ada = await admin(api, owner), await manager(api, owner), await person(api, owner)
+
+    status, _ = await call(api, lead, "PUT", f"/users/{id_of(ada)}/roles/admin")
+    _, told = await call(
+        api, boss, "GET", f"/audit?filter[subject]={id_of(ada)}&filter[outcome]=denied"
+    )
+
+    (event,) = told["data"]
+    assert status == 403
+    assert (event["actor"], event["subject"]) == (id_of(lead), id_of(ada))
+    assert event["facts"]["route"] == "PUT /api/v1/users/{id}/roles/{role}"
+    assert event["facts"]["role"] == "admin"
+    assert "id" not in event["facts"]
+
+
+async def test_who_was_to_get_into_a_team_is_the_subject_and_the_team_a_fact(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    lead = await manager(api, owner)
+    made = await team(api, lead)
+    ada, grace = await member(api, lead, made), await person(api, owner)
+
+    await call(api, ada, "PUT", f"/teams/{made['id']}/members/{id_of(grace)}")
+    await call(api, ada, "PUT", f"/teams/{made['id']}/members/me", {"role": "manager"})
+    await call(api, ada, "PATCH", f"/teams/{made['id']}", {"name": "Mine"})
+
+    found = await denied(owner)
+    assert [subject for subject, _ in found] == [id_of(grace), id_of(ada), made["id"]]
+    assert [facts.get("id") for _, facts in found] == [made["id"], made["id"], None]
+
+
+@pytest.mark.parametrize("path", ["/users/me/roles/admin", "/users/{ada}/roles/admin"])
+async def test_me_in_a_path_is_who_called(
+    api: aiohttp.ClientSession, owner: Any, path: str
+) -> None:
+    ada = await person(api, owner)
+
+    await call(api, ada, "PUT", path.format(ada=id_of(ada).upper()))
+
+    assert [subject for subject, _ in await denied(owner)] == [id_of(ada)]
+
+
+async def test_me_is_nobody_where_the_path_is_not_about_people(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    ada = await person(api, owner)
+
+    await call(api, ada, "GET", "/roles/me")
+
+    [(subject, facts)] = await denied(owner)
+    assert (subject, facts["id"]) == (None, "me")
+
+
+async def test_an_id_that_nobody_has_is_written_down_as_it_is(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    ada, nobody = await person(api, owner), str(new_id())
+
+    await call(api, ada, "DELETE", f"/users/{nobody}")
+
+    assert [subject for subject, _ in await denied(owner)] == [nobody]
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "ada@example.com",
+        "Ada Lovelace",
+        "+44 20 7946 0958",
+        "\0",
+        "one\r\ntwo",
+        "\u202egnp",
+        "Æ",
+        "../etc",
+        "a/b",
+        "%ff",
+        "%ed%a0%80",
+        "' OR 1=1",
+    ],
+)
+async def test_what_names_nothing_is_no_fact_whatever_people_type(
+    api: aiohttp.ClientSession, owner: Any, typed: str
+) -> None:
+    ada, said = await person(api, owner), typed if typed.startswith("%") else quote(typed, safe="")
+
+    status, _ = await call(api, ada, "PUT", f"/users/{said}/roles/{said}")
+
+    [(subject, facts)] = await denied(owner)
+    assert status == 403
+    assert (subject, facts.keys() & {"id", "role"}) == (None, set())
+
+
+async def test_what_is_long_is_cut(api: aiohttp.ClientSession, owner: Any) -> None:
+    ada = await person(api, owner)
+
+    await call(api, ada, "PUT", f"/users/{'x' * 2_000}/roles/{'y' * 2_000}")
+
+    [(subject, facts)] = await denied(owner)
+    assert (subject, facts["id"], facts["role"]) == (None, "x" * 64, "y" * 64)
