@@ -1,4 +1,4 @@
-"""Denied actions: somebody known tried what their roles do not permit."""
+"""Denied actions: somebody known tried what their roles do not permit, or not yet."""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from uuid import UUID
 from api.context import Call, Principal
 from api.filters import ME
 from api.ids import is_id
-from ops.errors import Unavailable
+from ops.errors import Problem, Unavailable
 from storage.audit import Outcome
 from storage.database import Database
 
@@ -26,7 +26,9 @@ class Denials:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def note(self, call: Call, route: str, parts: Mapping[str, str] = _NO_PARTS) -> None:
+    async def note(
+        self, call: Call, route: str, problem: Problem, parts: Mapping[str, str] = _NO_PARTS
+    ) -> None:
         """Note a denial in the audit trail; an absent database keeps nobody from the answer.
 
         `parts` are those of the path, by the names that `route` has for them.
@@ -39,6 +41,7 @@ class Denials:
                     subject=subject,
                     outcome=Outcome.DENIED,
                     route=route,
+                    code=problem.code,
                     **facts,
                 )
 

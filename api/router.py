@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from aiohttp import hdrs, web
 
-from api.access import Access, Public, bearer
+from api.access import Access, EmailNotVerified, Public, StepUpRequired, bearer
 from api.addresses import site_of
 from api.context import CALL, Call, Principal
 from api.denials import Denials
@@ -32,6 +32,8 @@ _UNTOUCHED = "no-store, no-transform"
 # Seconds after which a caller is identified anew once the body is there.
 _SLOW_BODY = 0.3
 _EVERYTHING = Asked()
+# What the audit trail tells of: who is known, and may not, or not yet.
+_DENIALS = (Forbidden, EmailNotVerified, StepUpRequired)
 
 
 class Identifier(Protocol):
@@ -93,8 +95,10 @@ class Router:
                 access.check(request)
                 asked = self._asked(request, endpoint, fields)
                 response = await self._worked(request, call, endpoint, asked)
-            except Forbidden:
-                await self.denials.note(call, name, request.match_info)
+            except _DENIALS as problem:
+                # Who may not sign in yet is not known: that is a `session.refused` already.
+                if call.principal or isinstance(problem, Forbidden):
+                    await self.denials.note(call, name, problem, request.match_info)
                 raise
             if secret:
                 response.headers[hdrs.CACHE_CONTROL] = _UNTOUCHED

@@ -128,8 +128,9 @@ class Door:
         key = str(principal.user_id)
         _counted(request, await self._limits.general(Policy.AUTHENTICATED, key))
         # The declared path, as the router notes it: in the asked one stands whatever people like.
-        await self._denials.note(call, f"{request.method} {call.route}")
-        raise Forbidden
+        denied = Forbidden()
+        await self._denials.note(call, f"{request.method} {call.route}", denied)
+        raise denied
 
     async def _end(self, session_id: UUID, call: Call) -> None:
         """End a session whose owner gets another answer, even where it cannot be ended."""

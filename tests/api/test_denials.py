@@ -9,6 +9,8 @@ import pytest
 
 from ops.ids import new_id
 from tests.api.teams import member, team
+from tests.conftest import Serve
+from tests.factories import PASSWORD
 from tests.people import admin, call, id_of, manager, person
 
 _DENIED = """
@@ -124,3 +126,42 @@ async def test_what_is_long_is_cut(api: aiohttp.ClientSession, owner: Any) -> No
 
     [(subject, facts)] = await denied(owner)
     assert (subject, facts["id"], facts["role"]) == (None, "x" * 64, "y" * 64)
+
+
+async def test_what_waits_for_a_proved_address_or_a_recent_sign_in_is_written_down_too(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    boss, ada = await admin(api, owner), await person(api, owner)
+    path = f"/users/{id_of(ada)}/roles/manager"
+    await owner.execute("UPDATE users SET email_verified = false WHERE id = $1", id_of(boss))
+    await owner.execute("UPDATE sessions SET authenticated_at = now() - interval '1 day'")
+
+    answers = [
+        await call(api, boss, "PUT", path),
+        await call(api, ada, "DELETE", "/auth/me"),
+        await call(api, ada, "POST", "/auth/change-email", {"newEmail": "grace@example.com"}),
+        await call(api, ada, "PUT", path),
+    ]
+
+    codes = ["EMAIL_NOT_VERIFIED", "STEP_UP_REQUIRED", "STEP_UP_REQUIRED", "FORBIDDEN"]
+    assert [(status, told["error"]["code"]) for status, told in answers] == [
+        (403, code) for code in codes
+    ]
+    found = await denied(owner)
+    assert [facts["code"] for _, facts in found] == codes
+    assert [subject for subject, _ in found] == [id_of(ada), None, None, id_of(ada)]
+
+
+async def test_who_may_not_sign_in_before_their_address_is_proved_is_refused_once(
+    serve: Serve, api: aiohttp.ClientSession, owner: Any
+) -> None:
+    ada = await person(api, owner)
+    await owner.execute("UPDATE users SET email_verified = false")
+    insisting = await serve(require_verified_email="login")
+    credentials = {"email": ada["user"]["email"], "password": PASSWORD}
+
+    status, told = await call(insisting, None, "POST", "/auth/login", credentials)
+
+    refused = "SELECT count(*) FROM audit_inbox WHERE action = 'session.refused'"
+    assert (status, told["error"]["code"]) == (403, "EMAIL_NOT_VERIFIED")
+    assert (await denied(owner), await owner.fetchval(refused)) == ([], 1)
