@@ -80,7 +80,7 @@ class TeamService:
         async with self._database.transaction(call.actor) as storage:
             await storage.teams.lock_names()
             team_id = await storage.teams.add(name=new.name, description=new.description)
-            await storage.audit.note("team.created", team=str(team_id))
+            await storage.audit.note("team.created", subject=team_id, team=str(team_id))
             await _appoint(storage, principal, team_id, manager_id)
             await storage.idempotency.keep({"id": team_id})
             team = await storage.teams.by_id(team_id, reader=principal.user_id)
@@ -104,7 +104,9 @@ class TeamService:
                 return team
             now = {"name": team.name, "description": team.description} | wanted
             await storage.teams.change(team_id, **now)
-            await storage.audit.note("team.changed", team=str(team_id), fields=",".join(names))
+            await storage.audit.note(
+                "team.changed", subject=team_id, team=str(team_id), fields=",".join(names)
+            )
             team = await storage.teams.by_id(team_id, reader=principal.user_id)
         self._metrics.team_changes.labels("changed").inc()
         return team
@@ -121,7 +123,9 @@ class TeamService:
                 raise TeamHasContent
             await storage.teams.lock_members(team_id)
             await storage.teams.remove(team_id)
-            await storage.audit.note("team.deleted", team=str(team_id), members=team.member_count)
+            await storage.audit.note(
+                "team.deleted", subject=team_id, team=str(team_id), members=team.member_count
+            )
         self._metrics.team_changes.labels("deleted").inc()
 
 
