@@ -81,7 +81,11 @@ class RoleService:
                 permissions=new.permissions,
             )
             await storage.audit.note(
-                "role.created", subject=role.id, role=role.name, added=",".join(role.permissions)
+                "role.created",
+                subject=role.id,
+                role=role.name,
+                rank=role.rank,
+                added=",".join(role.permissions),
             )
             await storage.idempotency.keep({"id": role.id})
         self._changes.labels("created").inc()
@@ -121,6 +125,7 @@ class RoleService:
                 fields=",".join(sorted(changed)),
                 added=",".join(sorted(added)),
                 removed=",".join(sorted(removed)),
+                **_became(role, found),
             )
         self._changes.labels("changed").inc()
         return found
@@ -154,7 +159,9 @@ class RoleService:
             check_giving(caller, role)
             given = await storage.roles.give(user_id, role.id)
             if given:
-                await storage.audit.note("user.role_given", subject=user_id, role=role.name)
+                await storage.audit.note(
+                    "user.role_given", subject=user_id, role=role.name, role_id=str(role.id)
+                )
             user = await storage.users.by_id(user_id)
         if given:
             self._changes.labels("given").inc()
@@ -176,7 +183,9 @@ class RoleService:
                 await spare_last_admin(storage, user.id)
             taken = await storage.roles.take(user_id, role.id)
             if taken:
-                await storage.audit.note("user.role_taken", subject=user_id, role=role.name)
+                await storage.audit.note(
+                    "user.role_taken", subject=user_id, role=role.name, role_id=str(role.id)
+                )
             user = await storage.users.by_id(user_id)
         if taken:
             self._changes.labels("taken").inc()
@@ -215,6 +224,16 @@ async def _reached(storage: Storage, caller: Principal, user_id: UUID, call: Cal
     check_rank(caller, user.rank)
     call.check_version(user.version)
     return user
+
+
+def _became(before: Role, after: Role) -> dict[str, Any]:
+    """Return what of a role's name and rank is another now, and which rank it had."""
+    facts: dict[str, Any] = {}
+    if after.name != before.name:
+        facts["name"] = after.name
+    if after.rank != before.rank:
+        facts |= {"rank": after.rank, "rank_before": before.rank}
+    return facts
 
 
 def _wanted(role: Role, given: Mapping[str, Any]) -> Role:

@@ -40,7 +40,8 @@ async def test_a_role_that_was_made_is_read_by_its_id_and_by_its_name(
     for named in (role["id"], "auditor"):
         assert (await call(api, boss, "GET", f"/roles/{named}"))[1]["data"] == role
     [(_, facts)] = await events(owner, "role.created")
-    assert facts == {"role": "auditor", "added": "content:read,users:read"}
+    added = "content:read,users:read"
+    assert facts == {"role": "auditor", "rank": AUDITOR["rank"], "added": added}
 
 
 async def test_the_catalogue_says_what_each_permission_is_for_and_who_has_it(
@@ -203,7 +204,14 @@ async def test_put_replaces_all_and_patch_what_it_names(
     assert await events(owner, "role.changed") == [
         (
             "role.changed",
-            {"role": "auditor", "fields": "description,rank", "added": "", "removed": ""},
+            {
+                "role": "auditor",
+                "fields": "description,rank",
+                "added": "",
+                "removed": "",
+                "rank": 7,
+                "rank_before": AUDITOR["rank"],
+            },
         ),
         (
             "role.changed",
@@ -212,6 +220,9 @@ async def test_put_replaces_all_and_patch_what_it_names(
                 "fields": "name,permissions,rank",
                 "added": "teams:read",
                 "removed": "content:read",
+                "name": "reader",
+                "rank": 8,
+                "rank_before": 7,
             },
         ),
     ]
