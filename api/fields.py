@@ -3,11 +3,13 @@
 import re
 import unicodedata
 from typing import Any
+from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
 from marshmallow import ValidationError, fields, validate
 
 from api.composing import is_composable
+from api.ids import is_id
 from api.passwords.policy import MAX_LENGTH, normalized
 from api.schemas import Text
 from storage.users import canonical_email
@@ -122,6 +124,15 @@ class Password(fields.String):
         if not is_composable(text, longest=MAX_LENGTH):
             raise ValidationError(_PASSWORD_LENGTH)
         return normalized(text)
+
+
+class Id(fields.UUID):
+    """An id as paths and filters take it, and in no other spelling."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> UUID:
+        if not isinstance(value, str) or not is_id(value):
+            raise self.make_error("invalid_uuid")
+        return super()._deserialize(value, attr, data, **kwargs)
 
 
 def _printable(text: str) -> None:

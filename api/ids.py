@@ -1,4 +1,4 @@
-"""Ids as paths and queries spell them: in hexadecimal with four hyphens, in whatever case."""
+"""Ids as requests spell them: in hexadecimal with four hyphens, in whatever case."""
 
 import re
 from uuid import UUID

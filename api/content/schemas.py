@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from marshmallow import fields, validate
 
 from api.content.service import NewContent
-from api.fields import Line, Prose
+from api.fields import Id, Line, Prose
 from api.filters import choice, identifier, identifiers, person
 from api.paging import Lists
 from api.schemas import Inbound, Outbound, Replacement, Time
@@ -49,7 +49,7 @@ class NewContentSchema(Inbound):
     title = Line(1, 200, required=True)
     body = Prose(100_000, load_default="")
     status = fields.Enum(ContentStatus, by_value=True, load_default=ContentStatus.DRAFT)
-    team_id = fields.UUID(load_default=None, allow_none=True, data_key="teamId")
+    team_id = Id(load_default=None, allow_none=True, data_key="teamId")
 
 
 class ContentChangesSchema(Replacement, NewContentSchema):

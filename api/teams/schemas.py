@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from marshmallow import fields, validate
 
-from api.fields import Line, Prose
+from api.fields import Id, Line, Prose
 from api.filters import choice, identifier
 from api.paging import Lists
 from api.schemas import Inbound, Outbound, Replacement, Time
@@ -36,7 +36,7 @@ class NewTeamSchema(Inbound):
 
     name = Line(_SHORTEST_NAME, _LONGEST_NAME, required=True)
     description = Prose(_LONGEST_DESCRIPTION)
-    manager_id = fields.UUID(
+    manager_id = Id(
         data_key="managerId",
         metadata={
             "description": "Who manages it in your place; only with the permission teams:manage."
