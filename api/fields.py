@@ -93,6 +93,17 @@ class Prose(fields.String):
         return unicodedata.normalize("NFC", text.replace("\r\n", "\n"))
 
 
+class Emptiable(fields.Field[str]):
+    """Beside a field of text: null is the empty text, also where it is new."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, allow_none=True, **kwargs)
+
+    def deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        """Return the text, the empty one for null."""
+        return super().deserialize(value, *args, **kwargs) or ""
+
+
 class PictureUrl(Text):
     """The http or https address of a picture, at most 2,048 characters; nothing is fetched."""
 

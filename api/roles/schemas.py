@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields, validate
 
-from api.fields import Line
+from api.fields import Emptiable, Line
 from api.ids import is_id
 from api.roles.service import HIGHEST_OWN_RANK, NAME, NewRole
 from api.schemas import Inbound, Outbound, Replacement, Text, Time
@@ -39,15 +39,11 @@ class RoleName(Text):
         super().__init__(validate=[pattern, _is_no_id], **kwargs)
 
 
-class Description(Line):
+class Description(Emptiable, Line):
     """One line of at most 500 characters; null is the empty one."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(0, _MAX_DESCRIPTION, allow_none=True, **kwargs)
-
-    def deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        """Return the text, the empty one for null."""
-        return super().deserialize(value, *args, **kwargs) or ""
+        super().__init__(0, _MAX_DESCRIPTION, **kwargs)
 
 
 class Permissions(fields.List[str]):
@@ -62,8 +58,9 @@ class Permissions(fields.List[str]):
             **kwargs,
         )
 
-    def _deserialize(self, *args: Any, **kwargs: Any) -> list[Any]:
-        return sorted(set(super()._deserialize(*args, **kwargs)))
+    def deserialize(self, *args: Any, **kwargs: Any) -> list[Any]:
+        """Return each name once; what was sent is counted and checked before."""
+        return sorted(set(super().deserialize(*args, **kwargs)))
 
 
 class NewRoleSchema(Inbound):

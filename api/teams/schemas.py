@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from marshmallow import fields, validate
 
-from api.fields import Id, Line, Prose
+from api.fields import Emptiable, Id, Line, Prose
 from api.filters import choice, identifier
 from api.paging import Lists
 from api.schemas import Inbound, Outbound, Replacement, Time
@@ -25,6 +25,13 @@ MEMBER_LISTS = Lists(
 )
 
 
+class Description(Emptiable, Prose):
+    """Text of at most 1,000 characters; null is the empty one."""
+
+    def __init__(self) -> None:
+        super().__init__(_LONGEST_DESCRIPTION)
+
+
 class NewTeamSchema(Inbound):
     """A team to create."""
 
@@ -35,7 +42,7 @@ class NewTeamSchema(Inbound):
     }
 
     name = Line(_SHORTEST_NAME, _LONGEST_NAME, required=True)
-    description = Prose(_LONGEST_DESCRIPTION)
+    description = Description()
     manager_id = Id(
         data_key="managerId",
         metadata={
@@ -50,7 +57,7 @@ class TeamChangeSchema(Replacement):
     example: ClassVar[dict[str, Any]] = {"name": "Customer support"}
 
     name = Line(_SHORTEST_NAME, _LONGEST_NAME)
-    description = Prose(_LONGEST_DESCRIPTION, allow_none=True)
+    description = Description()
 
 
 class PlacementSchema(Inbound):

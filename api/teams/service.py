@@ -98,11 +98,10 @@ class TeamService:
             if "name" in changes:
                 await storage.teams.lock_names()
             team = await changed(storage, principal, team_id, call)
-            wanted = {name: value or "" for name, value in changes.items()}
-            names = sorted(name for name in wanted if wanted[name] != getattr(team, name))
+            names = sorted(name for name in changes if changes[name] != getattr(team, name))
             if not names:
                 return team
-            now = {"name": team.name, "description": team.description} | wanted
+            now = {"name": team.name, "description": team.description, **changes}
             await storage.teams.change(team_id, **now)
             await storage.audit.note(
                 "team.changed", subject=team_id, team=str(team_id), fields=",".join(names)

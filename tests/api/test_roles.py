@@ -123,6 +123,7 @@ async def test_cursors_walk_every_order_without_losing_or_repeating_a_role(
         ({"permissions": "users:read"}, "permissions"),
         ({"permissions": [None]}, "permissions.0"),
         ({"permissions": [["users:read"]]}, "permissions.0"),
+        ({"permissions": ["users:read"] * (2 * len(Permission) + 1)}, "permissions"),
         ({"description": "x" * 501}, "description"),
         ({"builtIn": True}, "builtIn"),
         ({"id": "01935000-0000-7000-8000-000000000001"}, "id"),
@@ -230,7 +231,8 @@ async def test_put_replaces_all_and_patch_what_it_names(
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"rank": 200}, {"permissions": ["users:read", "content:read", "users:read"]}]
+    "body",
+    [{}, {"rank": 200}, {"permissions": ["users:read", "content:read"] * len(Permission)}],
 )
 async def test_what_changes_nothing_leaves_no_trace(
     api: aiohttp.ClientSession, owner: Any, body: dict[str, Any]

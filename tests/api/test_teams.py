@@ -57,6 +57,12 @@ async def test_what_no_team_can_be_is_refused(
     assert await owner.fetchval("SELECT count(*) FROM teams") == 0
 
 
+async def test_null_is_the_empty_description(api: aiohttp.ClientSession, owner: Any) -> None:
+    made = await team(api, await manager(api, owner), description=None)
+
+    assert made["description"] == ""
+
+
 async def test_no_two_teams_have_one_name_whatever_its_case(
     api: aiohttp.ClientSession, owner: Any
 ) -> None:
