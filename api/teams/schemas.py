@@ -100,7 +100,7 @@ class TeamSchema(Outbound):
         },
     )
     version = fields.Integer(
-        required=True, metadata={"description": "Counts changes of its members too."}
+        required=True, metadata={"description": "Counts changes of who is in it too."}
     )
     created_at = Time(required=True, data_key="createdAt")
     updated_at = Time(required=True, data_key="updatedAt")

@@ -3,11 +3,13 @@
 from typing import Any
 
 import aiohttp
+import pytest
 
 from api.auth.presence import Presence
 from api.parts import Parts
 from ops.metrics import Metrics
-from tests.api.holders import own_role
+from tests.api.holders import holder, own_role
+from tests.api.pieces import team_of
 from tests.conftest import Serve
 from tests.factories import register
 from tests.people import Person, admin, call, id_of, person
@@ -156,6 +158,31 @@ async def test_who_has_no_role_may_do_what_guests_may_and_is_no_way_to_it(
     assert {"field": "permissions", "message": "You do not have roles:write."} in (
         told["error"]["details"]
     )
+
+
+@pytest.mark.parametrize(
+    ("change", "read", "whom"),
+    [
+        ("users:update_own", "users:read_own", "me"),
+        ("users:update_own", "users:read", "me"),
+        ("users:update_team", "users:read", "ada"),
+        ("users:update", "users:read", "ada"),
+    ],
+)
+async def test_who_may_change_somebody_but_not_see_them_changes_nobody(
+    api: aiohttp.ClientSession, owner: Any, change: str, read: str, whom: str
+) -> None:
+    blind = await holder(api, owner, change, rank=500)
+    seeing, ada = await holder(api, owner, change, read, rank=500), await person(api, owner)
+    await team_of(owner, blind, seeing, ada)
+    await owner.execute("UPDATE team_members SET role = 'manager'")
+    path = f"/users/{id_of(ada) if whom == 'ada' else whom}"
+
+    found = [
+        (await call(api, who, "PATCH", path, {"firstName": "Grace"}))[0] for who in (blind, seeing)
+    ]
+
+    assert found == [404, 200]
 
 
 async def test_whoever_is_suspended_and_deleted_is_there_for_nobody_to_suspend(

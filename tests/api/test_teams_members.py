@@ -240,6 +240,24 @@ async def test_who_is_deleted_is_not_shown_and_restored_is_back(
     assert found == [(1, 0, 1), (2, 1, 2)]
 
 
+async def test_a_deleted_account_makes_no_version_of_the_team_and_no_copy_of_it_good(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    boss = await admin(api, owner)
+    made = await team(api, boss)
+    ada, path = await member(api, boss, made), f"/api/v1/teams/{made['id']}"
+    async with api.get(path, headers=bearer(boss)) as answer:
+        read, before = answer.headers["ETag"], (await answer.json())["data"]
+
+    await call(api, boss, "DELETE", f"/users/{id_of(ada)}")
+    async with api.get(path, headers=bearer(boss) | {"If-None-Match": read}) as answer:
+        status, after = answer.status, (await answer.json())["data"]
+    _, changed = await call(api, boss, "PATCH", f"/teams/{made['id']}", {}, If_Match=read)
+
+    assert (status, after) == (200, before | {"memberCount": 1})
+    assert changed["data"] == after
+
+
 async def test_a_full_team_takes_nobody_more(api: aiohttp.ClientSession, owner: Any) -> None:
     boss, ada = await admin(api, owner), await register(api)
     made = await team(api, boss)
@@ -251,6 +269,21 @@ async def test_a_full_team_takes_nobody_more(api: aiohttp.ClientSession, owner: 
     deleted, _ = await call(api, boss, "DELETE", f"/teams/{made['id']}")
 
     assert (last, full, told["error"]["code"], changed, deleted) == (200, 409, "CONFLICT", 200, 200)
+
+
+async def test_who_is_restored_is_back_in_a_team_that_was_filled_meanwhile(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    boss = await admin(api, owner)
+    made = await team(api, boss)
+    ada = await member(api, boss, made)
+    await call(api, boss, "DELETE", f"/users/{id_of(ada)}")
+    await owner.execute(_FILL, made["id"], 999)
+
+    await call(api, boss, "POST", f"/users/{id_of(ada)}/restore")
+
+    assert (await get(api, boss, made))["memberCount"] == 1001
+    assert (await put(api, boss, made, await register(api)))[0] == 409
 
 
 async def test_a_place_is_member_or_manager(api: aiohttp.ClientSession, owner: Any) -> None:
