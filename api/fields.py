@@ -8,6 +8,7 @@ from uuid import UUID
 from email_validator import EmailNotValidError, validate_email
 from marshmallow import ValidationError, fields, validate
 
+from api.characters import JOINERS, are_joined, is_control
 from api.composing import is_composable
 from api.ids import is_id
 from api.passwords.policy import MAX_LENGTH, normalized
@@ -18,7 +19,6 @@ _MAX_EMAIL = 254
 _MAX_URL = 2_048
 _PASSWORD_LENGTH = f"Password must have 1 to {MAX_LENGTH} characters"
 _MAX_LOCAL_PART = 64  # RFC 5321, section 4.5.3.1.1
-_FORBIDDEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 # Controls but tab and line feed; and what turns text around, so that it reads as what it is not.
 _UNREADABLE = re.compile(
     "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]"
@@ -55,13 +55,12 @@ class Email(Text):
 
 
 class Line(Text):
-    """One line of text in any script, NFC and trimmed, without control characters."""
+    """One line of text in any script, NFC and trimmed, without control characters but joiners."""
 
     def __init__(self, shortest: int, longest: int, **kwargs: Any) -> None:
         error = f"Write {shortest} to {longest} characters."
-        super().__init__(
-            validate=[validate.Length(shortest, longest, error=error), _printable], **kwargs
-        )
+        length = validate.Length(shortest, longest, error=error)
+        super().__init__(validate=[length, _of_a_line], **kwargs)
         self._longest, self._error = longest, error
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
@@ -147,8 +146,16 @@ class Id(fields.UUID):
 
 
 def _printable(text: str) -> None:
-    if any(unicodedata.category(character) in _FORBIDDEN for character in text):
+    if any(map(is_control, text)):
         raise ValidationError("Control characters are not allowed.")
+
+
+def _of_a_line(text: str) -> None:
+    _printable("".join(sign for sign in text if sign not in JOINERS))
+    if not are_joined(text):
+        raise ValidationError(
+            "Write the joiners U+200C and U+200D one at a time, between two other characters."
+        )
 
 
 def _readable(text: str) -> None:

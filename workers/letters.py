@@ -33,6 +33,8 @@ _STRUCTURE = dict.fromkeys(map(ord, '()<>[]:;@\\,."=?'), " ")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,60}")
 # Directional controls could make a name read as something else (Unicode TR 36).
 _HIDDEN = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C])
+# They print nothing, but names in Persian and Sinhala, and families of emoji, fall apart without.
+_JOINERS = "\u200c\u200d"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,4 +111,5 @@ def _name(text: str) -> str:
 
 def _one_line(text: str) -> str:
     shown = text.translate(_HIDDEN)
-    return " ".join("".join(mark if mark.isprintable() else " " for mark in shown).split())
+    kept = (mark if mark.isprintable() or mark in _JOINERS else " " for mark in shown)
+    return " ".join("".join(kept).split())

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import orjson
 from marshmallow import fields
 
+from api.characters import JOINERS, is_control
 from api.composing import is_composable
 from api.schemas import Text
 
@@ -19,9 +20,7 @@ _PREFERENCES_BYTES = 4_096
 _PREFERENCES_NAMES = 50
 _CHANNELS = ("email", "push", "sms")
 
-_FORBIDDEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
-# A line's end; and what joins emoji and parts words in Persian, although it is of a forbidden kind.
-_ALLOWED = "\n\u200c\u200d"
+_ALLOWED = JOINERS | {"\n"}
 _PHONE_SIGNS = re.compile(r"[ \u00a0\u2010\u2011.-]")
 _BRACKETS = re.compile(r"[()]")
 _PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
@@ -189,7 +188,7 @@ class Preferences(fields.Dict):
 
 
 def _is_control(character: str) -> bool:
-    return unicodedata.category(character) in _FORBIDDEN and character not in _ALLOWED
+    return is_control(character) and character not in _ALLOWED
 
 
 def _is_zone(name: str) -> bool:

@@ -249,6 +249,19 @@ async def test_a_name_in_any_script_survives(
     assert "Welcome, Ἀρχιμήδης!" in body(letter, "plain")
 
 
+async def test_the_joiners_of_a_name_survive(
+    tools: Tools, promised: Promised, letters: Letters
+) -> None:
+    name = "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627"
+    job, promise = await promised(first_name=name, last_name="\u0dc1\u0dca\u200d\u0dbb\u0dd3")
+
+    await send_welcome(job, promise, tools)
+
+    (letter,) = letters()
+    assert letter["To"].addresses[0].display_name == f"{name} \u0dc1\u0dca\u200d\u0dbb\u0dd3"
+    assert f"Welcome, {name}!" in body(letter, "plain")
+
+
 async def test_a_reused_token_is_told_once_and_without_any_link(
     tools: Tools, put: Put, hold: Hold, add_user: AddUser, letters: Letters
 ) -> None:
