@@ -7,12 +7,33 @@ from itertools import pairwise
 JOINERS = frozenset("\u200c\u200d")
 
 _CONTROLS = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+_VISIBLE = frozenset("LNPS")
+# Letters and a symbol that show nothing: fillers of Hangul, a pattern of Braille without dots.
+_BLANKS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 _VIRAMA = 9
+# Where Unicode adds emoji and ideographs of names every year: Python may be older than they are.
+_GROWING = ((0x1F000, 0x1FAFF), (0x20000, 0x3FFFF))
+_NONCHARACTER = 0xFFFE
 
 
 def is_control(character: str) -> bool:
     """Say whether it controls, turns or hides what is around it; joiners are of this kind too."""
     return unicodedata.category(character) in _CONTROLS
+
+
+def is_unknown(character: str) -> bool:
+    """Say whether Unicode has no such character, nor soon will."""
+    code = ord(character)
+    if unicodedata.category(character) != "Cn":
+        return False
+    return code & _NONCHARACTER == _NONCHARACTER or not _is_growing(code)
+
+
+def is_visible(character: str) -> bool:
+    """Say whether there is something to be seen of it alone."""
+    if unicodedata.category(character)[0] in _VISIBLE:
+        return character not in _BLANKS
+    return _is_growing(ord(character)) and not is_unknown(character)
 
 
 def are_joined(text: str) -> bool:
@@ -30,3 +51,7 @@ def are_joined(text: str) -> bool:
                 return False
         before = one
     return True
+
+
+def _is_growing(code: int) -> bool:
+    return any(first <= code <= last for first, last in _GROWING)

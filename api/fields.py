@@ -8,7 +8,7 @@ from uuid import UUID
 from email_validator import EmailNotValidError, validate_email
 from marshmallow import ValidationError, fields, validate
 
-from api.characters import JOINERS, are_joined, is_control
+from api.characters import JOINERS, are_joined, is_control, is_unknown, is_visible
 from api.composing import is_composable
 from api.ids import is_id
 from api.passwords.policy import MAX_LENGTH, normalized
@@ -55,7 +55,10 @@ class Email(Text):
 
 
 class Line(Text):
-    """One line of text in any script, NFC and trimmed, without control characters but joiners."""
+    """One line of text in any script, NFC and trimmed, with something to be seen.
+
+    Without control characters, but for joiners between two others.
+    """
 
     def __init__(self, shortest: int, longest: int, **kwargs: Any) -> None:
         error = f"Write {shortest} to {longest} characters."
@@ -156,6 +159,10 @@ def _of_a_line(text: str) -> None:
         raise ValidationError(
             "Write the joiners U+200C and U+200D one at a time, between two other characters."
         )
+    if any(map(is_unknown, text)):
+        raise ValidationError("Leave out characters that Unicode does not have.")
+    if text and not any(map(is_visible, text)):
+        raise ValidationError("Write at least one letter, digit or sign that can be seen.")
 
 
 def _readable(text: str) -> None:

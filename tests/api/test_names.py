@@ -17,6 +17,8 @@ FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467 family"
 HEART = "\U0001f469\u200d\u2764\ufe0f\u200d\U0001f468"
 
 _JOINERS = "Write the joiners U+200C and U+200D one at a time, between two other characters."
+_UNKNOWN = "Leave out characters that Unicode does not have."
+_UNSEEN = "Write at least one letter, digit or sign that can be seen."
 _CONTROLS = "Control characters are not allowed."
 
 
@@ -87,9 +89,71 @@ async def test_what_hides_or_turns_text_is_still_refused(
     ]
 
     assert [status for status, _ in found] == [400] * 3
-    assert [messages(told, field) for (_, told), field in zip(
-        found, ("firstName", "name", "title"), strict=True
-    )] == [[_CONTROLS]] * 3  # fmt: skip
+    told = zip(found, ("firstName", "name", "title"), strict=True)
+    assert [messages(answer, field) for (_, answer), field in told] == [[_CONTROLS]] * 3
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("\u3164\u3164", _UNSEEN),
+        ("\u115f\u115f", _UNSEEN),
+        ("\u1160\uffa0", _UNSEEN),
+        ("\u2800\u2800", _UNSEEN),
+        ("\u0301\u0301", _UNSEEN),
+        ("\ufe0f\u3164\u20e3", _UNSEEN),
+        ("\ufffe\uffff", _UNKNOWN),
+        ("Ada\ufdd0", _UNKNOWN),
+        ("Ada\U0001ffff", _UNKNOWN),
+        ("Ada\U0002fffe", _UNKNOWN),
+        ("\u0378\u0378", _UNKNOWN),
+        ("Ada\u0378", _UNKNOWN),
+    ],
+    ids=ascii,
+)
+async def test_names_show_something_and_only_what_there_is(
+    api: aiohttp.ClientSession, owner: Any, name: str, message: str
+) -> None:
+    lead = await manager(api, owner)
+
+    found = [
+        await call(api, lead, "PATCH", "/users/me", {"firstName": name}),
+        await call(api, lead, "POST", "/teams", {"name": name}),
+        await call(api, lead, "POST", "/content", {"title": name}),
+    ]
+
+    assert [status for status, _ in found] == [400] * 3
+    told = zip(found, ("firstName", "name", "title"), strict=True)
+    assert [messages(answer, field) for (_, answer), field in told] == [[message]] * 3
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("\u2014\u2014", "42", "\U0001f600\U0001f600", "A\u3164", "\u1100\u1161\u1112"),
+        # Of a Unicode that is newer than Python's: an emoji, ideographs of names.
+        *("\U0001faef\U0001faef", "\U0002ebf0\U0002ebf0", "\U000323b0\U000323b0"),
+    ],
+    ids=ascii,
+)
+async def test_signs_emoji_and_what_unicode_adds_every_year_are_names(
+    api: aiohttp.ClientSession, owner: Any, name: str
+) -> None:
+    lead = await manager(api, owner)
+
+    status, told = await call(api, lead, "POST", "/teams", {"name": name})
+
+    assert status == 201, told
+
+
+async def test_a_description_of_a_role_may_be_empty(api: aiohttp.ClientSession, owner: Any) -> None:
+    boss = await admin(api, owner)
+
+    status, told = await call(
+        api, boss, "POST", "/roles", {"name": "editor", "rank": 5, "description": " "}
+    )
+
+    assert (status, told["data"]["description"]) == (201, "")
 
 
 async def test_a_name_with_a_joiner_is_found_as_it_is_spelled(
