@@ -2,9 +2,9 @@
 
 from typing import Any, ClassVar
 
-from marshmallow import ValidationError, fields, pre_load
+from marshmallow import fields
 
-from api.fields import PictureUrl
+from api.pictures import PictureUrl, TakesAvatar
 from api.profiles.fields import Bio, BirthDate, Language, Phone, Preferences, TimeZone
 from api.profiles.service import WIRE_NAMES
 from api.schemas import Inbound, Outbound, Time
@@ -21,7 +21,7 @@ _CONTENT = {
 }
 
 
-class ProfileContentSchema(Inbound):
+class ProfileContentSchema(TakesAvatar, Inbound):
     """The whole of a profile: what is left out becomes empty, the language `en`."""
 
     makes = ProfileContent
@@ -34,16 +34,6 @@ class ProfileContentSchema(Inbound):
     language = Language()
     notification_preferences = Preferences(data_key="notificationPreferences")
     profile_picture_url = PictureUrl(allow_none=True, data_key="profilePicture")
-
-    @pre_load
-    def _avatar(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        """Take `avatar`, the documents' other name, for `profilePicture`."""
-        if "avatar" not in data:
-            return data
-        if "profilePicture" in data:
-            raise ValidationError("Send profilePicture or avatar, not both.", "avatar")
-        rest = {name: value for name, value in data.items() if name != "avatar"}
-        return rest | {"profilePicture": data["avatar"]}
 
 
 class ProfileSchema(Outbound):

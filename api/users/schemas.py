@@ -2,12 +2,13 @@
 
 from typing import Any, ClassVar
 
-from marshmallow import ValidationError, fields, pre_load, validate
+from marshmallow import ValidationError, fields, validate
 
 from api.auth.schemas import UserSchema
-from api.fields import Email, Name, Password, PictureUrl
+from api.fields import Email, Name, Password
 from api.filters import Filter, choice, flag, identifier, identifiers, word
 from api.paging import Lists
+from api.pictures import PictureUrl, TakesAvatar
 from api.schemas import Inbound, Replacement, Text, Time
 from api.users.service import UserToCreate
 from storage.roles import BuiltInRole
@@ -61,7 +62,7 @@ class UserToCreateSchema(Inbound):
     )
 
 
-class UserReplacementSchema(Replacement):
+class UserReplacementSchema(TakesAvatar, Replacement):
     """A user as they shall be (PUT), or what of them shall change (PATCH)."""
 
     example: ClassVar[dict[str, Any]] = {
@@ -81,16 +82,6 @@ class UserReplacementSchema(Replacement):
         validate=validate.OneOf(_PLANS),
         metadata={"description": "Only for who may update every user."},
     )
-
-    @pre_load
-    def _accept_avatar(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        """Take `avatar`, the documents' other name, for `profilePicture`."""
-        if "avatar" not in data:
-            return data
-        if "profilePicture" in data:
-            raise ValidationError("Send profilePicture or avatar, not both.", "avatar")
-        renamed = {name: value for name, value in data.items() if name != "avatar"}
-        return renamed | {"profilePicture": data["avatar"]}
 
 
 class OwnUserSchema(UserSchema):
