@@ -5,7 +5,7 @@ import unicodedata
 from typing import Any
 from uuid import UUID
 
-from email_validator import EmailNotValidError, validate_email
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 from marshmallow import ValidationError, fields, validate
 
 from api.characters import JOINERS, are_joined, is_control, is_unknown, is_visible
@@ -18,6 +18,12 @@ from storage.users import canonical_email
 _MAX_EMAIL = 254
 _PASSWORD_LENGTH = f"Password must have 1 to {MAX_LENGTH} characters"
 _MAX_LOCAL_PART = 64  # RFC 5321, section 4.5.3.1.1
+# Nobody has mail there in all the world, but in a network of one's own (RFC 6761, 6762, 8375); the
+# library's own way of saying so is to change its list.
+_OWN_NETWORK = frozenset({"arpa", "local", "test"})
+SPECIAL_USE_DOMAIN_NAMES[:] = [
+    name for name in SPECIAL_USE_DOMAIN_NAMES if name not in _OWN_NETWORK
+]
 # Controls but tab and line feed; and what turns text around, so that it reads as what it is not.
 _UNREADABLE = re.compile(
     "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]"
@@ -25,10 +31,14 @@ _UNREADABLE = re.compile(
 
 
 class Email(Text):
-    """An e-mail address, canonical: NFC, lower case, the domain as IDNA."""
+    """An e-mail address, canonical: NFC, lower case, the domain as IDNA.
+
+    Domains of one's own network (`local`, `test`, `internal`, `lan`, `home.arpa`) are as good.
+    """
 
     default_error_messages = {  # noqa: RUF012 - marshmallow's way
-        "invalid": "Not a valid e-mail address."
+        "invalid": "Not a valid e-mail address. Write one such as ada@example.com.",
+        "number": "The domain of an e-mail address ends in a name, such as com, not in a number.",
     }
 
     def __init__(self, **kwargs: Any) -> None:
@@ -48,9 +58,22 @@ class Email(Text):
         except (EmailNotValidError, UnicodeError) as error:
             raise self.make_error("invalid") from error
         domain = found.ascii_domain or ""
-        if "." not in domain or len(found.local_part) > _MAX_LOCAL_PART:
+        if not _takes_mail(domain) or len(found.local_part) > _MAX_LOCAL_PART:
             raise self.make_error("invalid")
         return canonical_email(f"{found.local_part}@{domain}")
+
+
+class NewEmail(Email):
+    """An address that somebody is to have: its domain does not end in a number, as an IP address.
+
+    Some were given such addresses before; they sign in and are found by them as `Email`.
+    """
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        email = super()._deserialize(value, attr, data, **kwargs)
+        if email.rpartition(".")[2].isdecimal():
+            raise self.make_error("number")
+        return email
 
 
 class Line(Text):
@@ -125,6 +148,12 @@ class Id(fields.UUID):
         if not isinstance(value, str) or not is_id(value):
             raise self.make_error("invalid_uuid")
         return super()._deserialize(value, attr, data, **kwargs)
+
+
+def _takes_mail(domain: str) -> bool:
+    if f".{domain}".endswith(".arpa"):
+        return f".{domain}".endswith(".home.arpa")
+    return "." in domain
 
 
 def _of_a_line(text: str) -> None:

@@ -6,7 +6,7 @@ from marshmallow import fields
 
 from api.auth.account import Proof
 from api.auth.service import Credentials, NewUser
-from api.fields import Email, Name, Password
+from api.fields import Email, Name, NewEmail, Password
 from api.schemas import Inbound, Outbound, Time
 
 _USER = {
@@ -33,7 +33,7 @@ class NewUserSchema(Inbound):
         "lastName": "Doe",
     }
 
-    email = Email(required=True)
+    email = NewEmail(required=True)
     password = Password(required=True, metadata={"writeOnly": True, "format": "password"})
     first_name = Name(required=True, data_key="firstName")
     last_name = Name(required=True, data_key="lastName")

@@ -6,7 +6,7 @@ from marshmallow import ValidationError, validate, validates_schema
 
 from api.emails.changes import EmailChange, Undo
 from api.emails.service import Unproved, Verification
-from api.fields import Email, Password
+from api.fields import Email, NewEmail, Password
 from api.schemas import Inbound, Text
 
 
@@ -49,7 +49,7 @@ class EmailChangeSchema(Inbound):
         "currentPassword": "SecureP@ss123",
     }
 
-    new_email = Email(required=True, data_key="newEmail")
+    new_email = NewEmail(required=True, data_key="newEmail")
     current_password = Password(
         data_key="currentPassword", metadata={"writeOnly": True, "format": "password"}
     )

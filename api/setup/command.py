@@ -5,8 +5,10 @@ import time
 from typing import Any
 from urllib.parse import urlencode
 
+from marshmallow import ValidationError
+
 from api.auth.service import NewUser
-from api.fields import Email
+from api.fields import NewEmail
 from api.parts import open_parts
 from api.passwords.policy import PasswordPolicy, normalized
 from api.setup.service import LINK_SECONDS, AdminState, SetupService
@@ -52,7 +54,7 @@ async def _ensured(settings: Settings) -> dict[str, Any]:
 
 async def _from_settings(service: SetupService, settings: Settings) -> dict[str, Any]:
     try:
-        email = Email().deserialize(settings.admin_email)
+        email = NewEmail().deserialize(settings.admin_email)
         new = NewUser(
             email=email,
             password=normalized(settings.admin_password),
@@ -60,8 +62,11 @@ async def _from_settings(service: SetupService, settings: Settings) -> dict[str,
             last_name="Admin",
         )
         created = await service.create_from_settings(new)
-    except (Problem, ValueError) as error:
-        reasons = [item.message for item in getattr(error, "details", ())] or [str(error)]
+    except (Problem, ValidationError) as error:
+        if isinstance(error, ValidationError):
+            reasons = [str(message) for message in error.messages]
+        else:
+            reasons = [item.message for item in error.details] or [error.message]
         text = f"ADMIN_EMAIL, ADMIN_PASSWORD: {'; '.join(reasons)}"
         return {"ok": False, "state": "refused", "text": text}
     if not created:  # another process was faster

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from marshmallow import ValidationError, fields, validate
 
 from api.auth.schemas import UserSchema
-from api.fields import Email, Name, Password
+from api.fields import Email, Name, NewEmail, Password
 from api.filters import Filter, choice, flag, identifier, identifiers, word
 from api.paging import Lists
 from api.pictures import PictureUrl, TakesAvatar
@@ -41,7 +41,7 @@ class UserToCreateSchema(Inbound):
         "role": "manager",
     }
 
-    email = Email(required=True)
+    email = NewEmail(required=True)
     first_name = Name(required=True, data_key="firstName")
     last_name = Name(required=True, data_key="lastName")
     password = Password(
@@ -77,7 +77,7 @@ class UserReplacementSchema(TakesAvatar, Replacement):
     profile_picture_url = PictureUrl(load_default=None, allow_none=True, data_key="profilePicture")
     locale = Text(load_default=_DEFAULT_LOCALE, validate=validate.Regexp(_LOCALE))
     # These two only for who may update every user.
-    email = Email()
+    email = NewEmail()
     plan = fields.String(
         validate=validate.OneOf(_PLANS),
         metadata={"description": "Only for who may update every user."},
