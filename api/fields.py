@@ -16,7 +16,8 @@ from api.schemas import Text
 from storage.users import canonical_email
 
 _MAX_EMAIL = 254
-_PASSWORD_LENGTH = f"Password must have 1 to {MAX_LENGTH} characters"
+_EMPTY = "Password cannot be empty"
+_TOO_LONG = f"Password must have at most {MAX_LENGTH} characters"
 _MAX_LOCAL_PART = 64  # RFC 5321, section 4.5.3.1.1
 # Nobody has mail there in all the world, but in a network of one's own (RFC 6761, 6762, 8375); the
 # library's own way of saying so is to change its list.
@@ -132,12 +133,16 @@ class Password(fields.String):
     """A password, NFC, at most 256 characters; never trimmed."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(validate=validate.Length(1, MAX_LENGTH, error=_PASSWORD_LENGTH), **kwargs)
+        # How short one may be is the policy's, which depends on the profile.
+        some = validate.Length(min=1, error=_EMPTY)
+        super().__init__(
+            validate=[some, validate.Length(max=MAX_LENGTH, error=_TOO_LONG)], **kwargs
+        )
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text: str = super()._deserialize(value, attr, data, **kwargs)
         if not is_composable(text, longest=MAX_LENGTH):
-            raise ValidationError(_PASSWORD_LENGTH)
+            raise ValidationError(_TOO_LONG)
         return normalized(text)
 
 

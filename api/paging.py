@@ -20,6 +20,7 @@ from storage.pages import Cursor, Page, Window
 
 _PURPOSE = "list cursor"
 _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
+LAST_PAGE = 999_999_999
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 # What becomes of bytes that are no UTF-8: U+FFFD of escaped ones, surrogates of bare ones.
@@ -228,7 +229,7 @@ def _limit(text: str) -> int:
 
 def _page(text: str) -> int:
     if not _NUMBER.fullmatch(text) or int(text) < 1:
-        raise _WrongValueError("Send a number from 1 on.")
+        raise _WrongValueError(f"Send a number from 1 to {LAST_PAGE}; further in, use a cursor.")
     return int(text)
 
 

@@ -24,6 +24,16 @@ class Inbound(Schema):
 
         unknown = RAISE
 
+    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
+        """Say what to do where null was sent for what cannot be empty."""
+        super().on_bind_field(field_name, field_obj)
+        told = {"null": self._not_null(field_obj)}
+        field_obj.error_messages = field_obj.error_messages | told
+
+    def _not_null(self, field: fields.Field[Any]) -> str:
+        or_not = "" if field.required else " or leave it out"
+        return f"This cannot be null: send a value{or_not}."
+
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> Any:
         return self.makes(**data)
@@ -47,12 +57,10 @@ class Replacement(Inbound):
 
     makes: ClassVar[type[Any]] = dict
 
-    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
-        """Say what to do where null was sent for what cannot be empty."""
-        super().on_bind_field(field_name, field_obj)
-        way_out = "leave it out to keep what it is" if self.partial else "send a value"
-        told = {"null": f"This cannot be removed: {way_out}."}
-        field_obj.error_messages = field_obj.error_messages | told
+    def _not_null(self, field: fields.Field[Any]) -> str:
+        if self.partial:
+            return "This cannot be removed: leave it out to keep what it is."
+        return super()._not_null(field)
 
 
 # Of a field: its key, its name in mappings, how records give its value, and what writes that.

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from api.paging import Lists
+from api.paging import LAST_PAGE, Lists
 from api.routing import Endpoint
 
 _PATH_PARAMETER = re.compile(r"\{(\w+)\}")
@@ -47,7 +47,7 @@ def _of_list(lists: Lists) -> list[dict[str, Any]]:
         schema = {"type": "string", "enum": list(lists.formats), "default": lists.formats[0]}
         return [_query("format", schema), *_of_times(), *_of_filters(lists)]
     found = [
-        _query("page", {"type": "integer", "minimum": 1, "maximum": 999_999_999, "default": 1}),
+        _query("page", {"type": "integer", "minimum": 1, "maximum": LAST_PAGE, "default": 1}),
         _query("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}),
         _query(
             "cursor",

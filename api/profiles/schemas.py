@@ -4,8 +4,9 @@ from typing import Any, ClassVar
 
 from marshmallow import fields
 
+from api.languages import Language
 from api.pictures import PictureUrl, TakesAvatar
-from api.profiles.fields import Bio, BirthDate, Language, Phone, Preferences, TimeZone
+from api.profiles.fields import Bio, BirthDate, Phone, Preferences, TimeZone
 from api.profiles.service import WIRE_NAMES
 from api.schemas import Inbound, Outbound, Time
 from storage.profiles import ProfileContent

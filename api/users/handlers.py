@@ -21,11 +21,11 @@ from api.users.schemas import (
     UserReplacementSchema,
     UserToCreateSchema,
 )
-from api.users.service import OwnAddress, UserService, UserToCreate
+from api.users.service import AddressTaken, OwnAddress, UserService, UserToCreate
 from api.users.standing import AddressInUse, NotOneself, StandingService
 from storage.pages import Page, Window
 from storage.roles import BuiltInRole, Permission
-from storage.users import EmailTaken, User, UserNotFound
+from storage.users import User, UserNotFound
 
 USERS = web.AppKey("users", UserService)
 STANDING = web.AppKey("standing", StandingService)
@@ -37,7 +37,7 @@ _READS = Needs(Permission.USERS_READ, own=Permission.USERS_READ_OWN)
 _UPDATES = Needs(
     Permission.USERS_UPDATE, own=Permission.USERS_UPDATE_OWN, team=Permission.USERS_UPDATE_TEAM
 )
-_CHANGE_PROBLEMS = (UserNotFound, EmailTaken, OwnAddress)
+_CHANGE_PROBLEMS = (UserNotFound, AddressTaken, OwnAddress)
 
 
 @routes.add(
@@ -62,7 +62,7 @@ async def list_users(request: web.Request, window: Window) -> Page[User]:
     takes=UserToCreateSchema(),
     gives=ManagedUserSchema(),
     status=HTTPStatus.CREATED,
-    problems=(EmailTaken, HasherBusy, EmailNotVerified),
+    problems=(AddressTaken, HasherBusy, EmailNotVerified),
     idempotent=True,
     versioned=True,
 )

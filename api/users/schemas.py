@@ -7,6 +7,7 @@ from marshmallow import ValidationError, fields, validate
 from api.auth.schemas import UserSchema
 from api.fields import Email, Name, NewEmail, Password
 from api.filters import Filter, choice, flag, identifier, identifiers, word
+from api.languages import Language
 from api.paging import Lists
 from api.pictures import PictureUrl, TakesAvatar
 from api.schemas import Inbound, Replacement, Text, Time
@@ -17,8 +18,6 @@ from storage.users import FREE, PREMIUM, UserStatus
 _PLANS = (FREE, PREMIUM)
 _MAX_ROLE = 50
 _DEFAULT_LOCALE = "en"
-# A language, perhaps a script, perhaps a country (BCP 47): `en`, `pt-BR`, `zh-Hant-TW`.
-_LOCALE = "^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$"
 
 
 class Flag(fields.Boolean):
@@ -75,7 +74,7 @@ class UserReplacementSchema(TakesAvatar, Replacement):
     first_name = Name(required=True, data_key="firstName")
     last_name = Name(required=True, data_key="lastName")
     profile_picture_url = PictureUrl(load_default=None, allow_none=True, data_key="profilePicture")
-    locale = Text(load_default=_DEFAULT_LOCALE, validate=validate.Regexp(_LOCALE))
+    locale = Language(load_default=_DEFAULT_LOCALE)
     # These two only for who may update every user.
     email = NewEmail()
     plan = fields.String(

@@ -11,14 +11,14 @@ from api.passwords.policy import PasswordPolicy
 from api.problems import Forbidden, Invalid
 from api.roles.rules import check_giving, check_permissions, standing
 from api.users.reach import changed, check_sight
-from ops.errors import Kind, Problem
+from ops.errors import Detail, Kind, Problem
 from ops.metrics import Metrics
 from storage.database import Database
 from storage.jobs import SendEmailChanged, SendInvitation, SendVerification, SendWelcome
 from storage.pages import Page, Window
 from storage.repositories import Storage
 from storage.roles import BuiltInRole, Permission, Role, RoleNotFound
-from storage.users import User, UserNotFound, UserStatus
+from storage.users import EmailTaken, User, UserNotFound, UserStatus
 
 # What everybody's record has, by the name it has on the wire: for the audit trail.
 _WIRE_NAMES = {
@@ -33,6 +33,13 @@ _FOR_ALL_ONLY = frozenset({"email", "plan"})
 
 class OwnAddress(Problem, kind=Kind.UNPROCESSABLE, code="UNPROCESSABLE_ENTITY"):
     """Change your own address at /auth/change-email, which makes sure that it is you."""
+
+
+class AddressTaken(Problem, kind=Kind.CONFLICT, code="DUPLICATE_ENTRY"):
+    """Somebody has this address. Look for them by filter[email], or choose another address."""
+
+    def __init__(self) -> None:
+        super().__init__(details=[Detail("email", "Email already exists")])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +90,7 @@ class UserService:
         """Create somebody and promise the letter that tells them.
 
         Raises Invalid for a weak password or an unknown role, Forbidden for a role that is not the
-        caller's to give, EmailTaken for a known address.
+        caller's to give, AddressTaken for a known address.
         """
         if call.claim and call.claim.result:
             async with self._database.reading() as storage:
@@ -91,14 +98,7 @@ class UserService:
         password_hash = await self._hashed(new)
         async with self._database.transaction(call.actor) as storage:
             await _check_role(storage, new.role, principal)
-            user_id = await storage.users.add(
-                email=new.email,
-                password_hash=password_hash,
-                first_name=new.first_name,
-                last_name=new.last_name,
-                email_verified=new.email_verified,
-                plan=new.plan,
-            )
+            user_id = await _added(storage, new, password_hash)
             await storage.roles.assign(user_id, new.role)
             invited = password_hash is None
             await storage.audit.note(
@@ -120,7 +120,7 @@ class UserService:
     ) -> User:
         """Change what of somebody differs from `changes`; without a difference nothing happens.
 
-        Raises UserNotFound, Forbidden, PreconditionFailed, OwnAddress, EmailTaken.
+        Raises UserNotFound, Forbidden, PreconditionFailed, OwnAddress, AddressTaken.
         """
         async with self._database.transaction(call.actor) as storage:
             user = await changed(storage, principal, user_id)
@@ -176,6 +176,20 @@ async def _check_role(storage: Storage, name: str, principal: Principal) -> None
     check_giving(caller, await _role(storage, name, field="role"))
 
 
+async def _added(storage: Storage, new: UserToCreate, password_hash: str | None) -> UUID:
+    try:
+        return await storage.users.add(
+            email=new.email,
+            password_hash=password_hash,
+            first_name=new.first_name,
+            last_name=new.last_name,
+            email_verified=new.email_verified,
+            plan=new.plan,
+        )
+    except EmailTaken as error:
+        raise AddressTaken from error
+
+
 def _check_fields(changes: Mapping[str, Any], user: User, principal: Principal) -> None:
     """Raise Forbidden or OwnAddress for what is not the caller's to change."""
     if _FOR_ALL_ONLY & changes.keys() and not principal.may(Permission.USERS_UPDATE):
@@ -213,7 +227,10 @@ async def _change_address(storage: Storage, user: User, email: str) -> str | Non
         new_email=email,
         credential_version=user.credential_version,
     )
-    await storage.credentials.set_email(user.id, email)
+    try:
+        await storage.credentials.set_email(user.id, email)
+    except EmailTaken as error:
+        raise AddressTaken from error
     await storage.credentials.retire_letters(user.id)
     await storage.audit.note("user.email_changed", subject=user.id, by_administrator=True)
     await storage.outbox.put(SendEmailChanged(change_id))
