@@ -19,6 +19,7 @@ PATCHES = "application/merge-patch+json, application/json"
 
 _BODY_SECONDS = 30.0
 _MAX_DEPTH = 32
+_NOTHING = frozenset({b"", b"{}", b"null"})
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 _BRACKETS = re.compile(rb"[\[\]{}]")
 _WRAPPER = frozenset({"data", "meta"})
@@ -40,6 +41,12 @@ async def read_json(request: web.Request, limit: int) -> Any:
     if isinstance(value, dict) and value.keys() == _WRAPPER and isinstance(value["data"], dict):
         return value["data"]  # the documents' request envelope (003 section 6.4)
     return value
+
+
+async def check_empty(request: web.Request, limit: int) -> None:
+    """Raise BadRequest for a body that says something, where none is taken; else as read_body."""
+    if request.body_exists and (await read_body(request, limit)).strip() not in _NOTHING:
+        raise BadRequest("Nothing is taken here: leave the body out.")
 
 
 async def read_form(request: web.Request) -> dict[str, str]:

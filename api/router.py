@@ -20,7 +20,7 @@ from api.limits import Limits, Policy
 from api.paging import Asked, Queries, chosen_fields, place_of
 from api.preconditions import ANYTHING, Expected, PreconditionRequired, expected_by
 from api.problems import Forbidden, InvalidToken
-from api.reading import read_json
+from api.reading import check_empty, read_json
 from api.routing import Endpoint, Routes
 from api.writing import write
 from storage.claims import Claim
@@ -115,6 +115,8 @@ class Router:
         if endpoint.versioned:
             call.expected = self._expected(request, endpoint)
         if endpoint.takes is None:
+            if endpoint.refuses_body:
+                await check_empty(request, endpoint.body_limit)
             given = (asked.window,) if asked.window else ()
             result = await endpoint.handler(request, *given)
             return write(request, endpoint, result, asked, queries=self.queries)

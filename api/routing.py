@@ -86,6 +86,15 @@ class Endpoint:
         return bool(self.mirrored) or any(map(_SECRET.search, _names_in(self.gives)))
 
     @property
+    def refuses_body(self) -> bool:
+        """Whether a body is refused, of which nothing would be heeded.
+
+        To /auth clients send their tokens along, and pages read forms by themselves.
+        """
+        takes_none = self.takes is None and self.method != "GET" and self.documented
+        return takes_none and "/auth/" not in self.path
+
+    @property
     def body_limit(self) -> int:
         """Bytes a body may have: 64 KiB on /auth, 1 MiB elsewhere."""
         return SMALL if "/auth/" in self.path else LARGE

@@ -131,6 +131,8 @@ def _problems(endpoint: Endpoint) -> dict[int, set[type[Problem]]]:
         problems.add(NotAcceptable)
     if endpoint.takes:
         problems |= {Invalid, PayloadTooLarge, TooSlow, UnsupportedMediaType}
+    if endpoint.refuses_body:
+        problems |= {PayloadTooLarge, TooSlow, UnsupportedMediaType}
     if endpoint.idempotent:
         problems |= {ClaimLost, InFlight, KeyReused, ResultGone}
     if endpoint.limited:
