@@ -138,6 +138,12 @@ def chosen_fields(query: MultiMapping[str], known: Sequence[str]) -> Sequence[st
         raise Invalid.field("fields", str(error)) from error
 
 
+def check_chosen(fields: Sequence[str], shown: Sequence[str]) -> None:
+    """Raise Invalid for fields that are not among those shown, naming these."""
+    if not set(fields) <= set(shown):
+        raise Invalid.field("fields", _choose_among(shown))
+
+
 def place_of(path: str, parts: Mapping[str, str]) -> str:
     """Return which list it is, the same under every alias of its path."""
     return f"{path} {sorted(parts.items())}" if parts else path
@@ -246,10 +252,14 @@ def _some_of(known: Sequence[str]) -> Callable[[str], list[str]]:
     def read(text: str) -> list[str]:
         names = [name.strip() for name in text.split(",")]
         if not set(names) <= set(known):
-            raise _WrongValueError(f"Choose among {', '.join(known)}.")
+            raise _WrongValueError(_choose_among(known))
         return names
 
     return read
+
+
+def _choose_among(names: Sequence[str]) -> str:
+    return f"Choose among {', '.join(names)}."
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -78,7 +78,8 @@ class Endpoint:
         schema: Any = self.gives
         if self.method != "GET" or not (self.versioned or self.lists) or schema is None:
             return []
-        return [item.data_key or name for name, item in schema.fields.items()]
+        names: list[str] = schema.names
+        return names
 
     @property
     def secret(self) -> bool:

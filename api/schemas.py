@@ -78,6 +78,11 @@ class Outbound(Schema):
     # Fields that are left out where they are None, by their own names.
     only_if_set: ClassVar[frozenset[str]] = frozenset()
 
+    @property
+    def names(self) -> list[str]:
+        """Names of the fields on the wire."""
+        return [item.data_key or name for name, item in self.fields.items()]
+
     def dump(self, obj: Any, *, many: bool | None = None) -> Any:
         """Return what orjson makes JSON of: a dictionary, or a list of them."""
         if self.many if many is None else many:

@@ -8,7 +8,7 @@ from aiohttp import hdrs, web
 from api.compression import negotiate
 from api.context import CALL
 from api.envelope import NOTHING_MORE, Answer, success
-from api.paging import Asked, Queries, place_of
+from api.paging import Asked, Queries, check_chosen, place_of
 from api.preconditions import check_expected, etag_of, is_known, not_modified
 from api.routing import Endpoint
 from storage.pages import Page
@@ -51,6 +51,8 @@ def _written(endpoint: Endpoint, answer: Answer, data: Any, fields: Sequence[str
         data = {name: value for name, value in data.items() if name not in answer.withheld}
     if fields is None:
         return data
+    if answer.shown_as:  # who sees less cannot choose what others see
+        check_chosen(fields, answer.shown_as.names)
     if isinstance(data, list):
         return [_chosen(item, fields) for item in data]
     return _chosen(data, fields)

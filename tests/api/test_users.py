@@ -109,6 +109,20 @@ async def test_the_fields_one_asks_for_come_alone_and_an_etag_saves_the_rest(
     assert again == 304
 
 
+async def test_whoever_sees_less_of_themselves_chooses_among_what_they_see(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    ada, boss = await person(api, owner), await admin(api, owner)
+
+    hidden, told = await call(api, ada, "GET", "/users/me?fields=id,roles")
+    seen, some = await call(api, ada, "GET", "/users/me?fields=id")
+
+    assert (hidden, [item["field"] for item in told["error"]["details"]]) == (400, ["fields"])
+    assert "roles" not in told["error"]["details"][0]["message"]
+    assert (seen, some["data"]) == (200, {"id": id_of(ada)})
+    assert (await call(api, boss, "GET", "/users/me?fields=id,roles"))[0] == 200
+
+
 async def test_a_list_can_be_narrowed_by_everything_it_promises(
     api: aiohttp.ClientSession, owner: Any
 ) -> None:
