@@ -11,13 +11,12 @@ from api.languages import Language
 from api.paging import Lists
 from api.pictures import PictureUrl, TakesAvatar
 from api.schemas import Inbound, Replacement, Text, Time
-from api.users.service import UserToCreate
+from api.users.service import DEFAULT_LOCALE, UserToCreate
 from storage.roles import BuiltInRole
 from storage.users import FREE, PREMIUM, UserStatus
 
 _PLANS = (FREE, PREMIUM)
 _MAX_ROLE = 50
-_DEFAULT_LOCALE = "en"
 
 
 class Flag(fields.Boolean):
@@ -74,7 +73,7 @@ class UserReplacementSchema(TakesAvatar, Replacement):
     first_name = Name(required=True, data_key="firstName")
     last_name = Name(required=True, data_key="lastName")
     profile_picture_url = PictureUrl(load_default=None, allow_none=True, data_key="profilePicture")
-    locale = Language(load_default=_DEFAULT_LOCALE)
+    locale = Language(load_default=DEFAULT_LOCALE)
     # These two only for who may update every user.
     email = NewEmail()
     plan = fields.String(

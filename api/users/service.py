@@ -28,6 +28,8 @@ _WIRE_NAMES = {
     "locale": "locale",
     "plan": "plan",
 }
+# Of whom nobody has said which language they read; PostgreSQL fills it in.
+DEFAULT_LOCALE = "en"
 _FOR_ALL_ONLY = frozenset({"email", "plan"})
 
 
@@ -94,7 +96,8 @@ class UserService:
         """
         if call.claim and call.claim.result:
             async with self._database.reading() as storage:
-                return await storage.users.by_id(UUID(call.claim.result["id"]))
+                user = await storage.users.by_id(UUID(call.claim.result["id"]))
+            return user if principal.may(Permission.USERS_READ) else _as_made(user, new)
         password_hash = await self._hashed(new)
         async with self._database.transaction(call.actor) as storage:
             await _check_role(storage, new.role, principal)
@@ -166,6 +169,25 @@ async def _role(storage: Storage, name: str, *, field: str) -> Role:
         return await storage.roles.by_name(name)
     except RoleNotFound as error:
         raise Invalid.field(field, "There is no such role; GET /roles lists them.") from error
+
+
+def _as_made(user: User, new: UserToCreate) -> User:
+    """Return somebody as they were created, to who may not read what became of them."""
+    return replace(
+        user,
+        email=new.email,
+        email_verified=new.email_verified,
+        first_name=new.first_name,
+        last_name=new.last_name,
+        profile_picture_url=None,
+        locale=DEFAULT_LOCALE,
+        is_active=True,
+        plan=new.plan,
+        roles=[new.role],
+        last_login_at=None,
+        version=1,
+        updated_at=user.created_at,
+    )
 
 
 async def _check_role(storage: Storage, name: str, principal: Principal) -> None:

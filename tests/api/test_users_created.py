@@ -67,6 +67,29 @@ async def test_a_repeated_creation_gives_the_same_person_and_one_letter(
     assert [kind_of(letter) for letter in await mailroom.deliver()] == ["invitation"]
 
 
+async def test_who_may_not_read_people_is_shown_again_whom_they_made_and_not_what_became_of_them(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    boss, clerk = await admin(api, owner), await holder(api, owner, "users:create")
+    asked = (api, clerk, "POST", "/users", _NEW)
+    headers = bearer(clerk) | {"Idempotency-Key": "k-1"}
+    async with api.post("/api/v1/users", json=_NEW, headers=headers) as answer:
+        first, etag = await answer.json(), answer.headers["ETag"]
+    path = f"/users/{first['data']['id']}"
+    changes = {"firstName": "Amy", "email": "new@example.com", "plan": "premium"}
+
+    await call(api, boss, "PATCH", path, changes)
+    await call(api, boss, "PUT", f"{path}/roles/manager")
+    await call(api, boss, "POST", f"{path}/suspend")
+    async with api.post("/api/v1/users", json=_NEW, headers=headers) as answer:
+        again = await answer.json()
+        assert (answer.status, answer.headers["ETag"]) == (201, etag)
+
+    assert again["data"] == first["data"]
+    await call(api, boss, "DELETE", path)
+    assert (await call(*asked, Idempotency_Key="k-1"))[0] == 404
+
+
 async def test_who_may_not_give_roles_creates_nobody_with_another_role_than_the_usual(
     api: aiohttp.ClientSession, owner: Any
 ) -> None:
