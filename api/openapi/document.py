@@ -15,7 +15,7 @@ from marshmallow import Schema
 from api.access import OpsToken, Public
 from api.deprecations import DEPRECATIONS, Deprecation, Deprecations
 from api.openapi.parameters import parameters
-from api.openapi.responses import example_of, responses
+from api.openapi.responses import examples_of, responses
 from api.openapi.shapes import ERROR, META, PAGINATION, PROBLEM
 from api.routing import Endpoint
 from api.schemas import Outbound, Time
@@ -68,7 +68,8 @@ class _Spec(AiohttpApiSpec):  # type: ignore[misc]  # the library is untyped
         self.spec.components.schema("Problem", PROBLEM)
         self.spec.components.schema("Pagination", PAGINATION)
         for problem in Problem.declared:
-            self.spec.components.example(problem.__name__, example_of(problem), lazy=True)
+            for name, example in examples_of(problem).items():
+                self.spec.components.example(name, example, lazy=True)
         bearer = {"type": "http", "scheme": "bearer"}
         self.spec.components.security_scheme("accessToken", bearer | {"bearerFormat": "JWT"})
         self.spec.components.security_scheme("opsToken", bearer)

@@ -25,6 +25,8 @@ from api.routing import Endpoint
 from ops.errors import Problem, Unavailable
 from storage.idempotency import ClaimLost, InFlight, KeyReused
 
+# What the names of examples of RFC 9457 end in.
+_RFC9457 = "Rfc9457"
 _BARE = ("/.well-known/", "/ops/")
 
 
@@ -41,29 +43,30 @@ def responses(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def _failure(problems: list[type[Problem]]) -> dict[str, Any]:
-    """Return the answer of one status in both shapes, with an example of every problem."""
-    examples = {problem.__name__: {"value": _error_example(problem)} for problem in problems}
+    """Return the answer of one status in both shapes, with an example of every problem.
+
+    Examples are named as in the components, where each is written once (`examples_of`).
+    """
+    names = [problem.__name__ for problem in problems]
+    shapes = ((JSON, "Error", ""), (PROBLEM_JSON, "Problem", _RFC9457))
     return {
         "description": ", ".join(sorted({problem.code for problem in problems})),
         "content": {
-            JSON: {
-                "schema": {"$ref": "#/components/schemas/Error"},
-                "examples": examples,
-            },
-            PROBLEM_JSON: {
-                "schema": {"$ref": "#/components/schemas/Problem"},
-                # By their names in the components: each is written once (`example_of`).
-                "examples": {problem.__name__: problem.__name__ for problem in problems},
-            },
+            kind: {
+                "schema": {"$ref": f"#/components/schemas/{schema}"},
+                "examples": {name: f"{name}{ending}" for name in names},
+            }
+            for kind, schema, ending in shapes
         },
     }
 
 
-def example_of(problem: type[Problem]) -> dict[str, Any]:
-    """Return a problem as RFC 9457 has it, for the components."""
-    error = _error_example(problem)["error"]
+def examples_of(problem: type[Problem]) -> dict[str, Any]:
+    """Return a problem in both shapes, by the names that they have in the components."""
+    told, name = _error_example(problem), problem.__name__
     request_id: str = META_EXAMPLE["requestId"]
-    return {"value": problem_details(error, STATUSES[problem.kind], request_id)}
+    details = problem_details(told["error"], STATUSES[problem.kind], request_id)
+    return {name: {"value": told}, f"{name}{_RFC9457}": {"value": details}}
 
 
 def _success(endpoint: Endpoint) -> dict[str, Any]:

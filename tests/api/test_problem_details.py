@@ -51,9 +51,10 @@ async def test_the_document_shows_every_error_in_both_shapes(api: aiohttp.Client
         assert set(content) == {JSON, PROBLEM}
         assert content[PROBLEM]["schema"] == {"$ref": "#/components/schemas/Problem"}
         assert content[PROBLEM]["examples"].keys() == content[JSON]["examples"].keys()
-        for example in content[PROBLEM]["examples"].values():
+        for name, example in content[PROBLEM]["examples"].items():
             shown = examples[example["$ref"].rpartition("/")[2]]["value"]
-            assert shown["status"] == status
+            told = examples[content[JSON]["examples"][name]["$ref"].rpartition("/")[2]]["value"]
+            assert (shown["status"], shown["code"]) == (status, told["error"]["code"])
             assert set(schema["required"]) <= shown.keys() <= schema["properties"].keys()
 
 
