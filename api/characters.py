@@ -8,9 +8,11 @@ JOINERS = frozenset("\u200c\u200d")
 
 _CONTROLS = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 _VISIBLE = frozenset("LNPS")
-# Letters and a symbol that show nothing: fillers of Hangul, a pattern of Braille without dots.
-_BLANKS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+# Letters and symbols that show nothing: fillers of Hangul, Braille without dots, an object that is
+# not there, a note without a head.
+_BLANKS = frozenset("\u115f\u1160\u3164\uffa0\u2800\ufffc\U0001d159")
 _VIRAMA = 9
+_NEVER_JOINED = frozenset({"LATIN", "GREEK", "CYRILLIC"})
 # Where Unicode adds emoji and ideographs of names every year: Python may be older than they are.
 _GROWING = ((0x1F000, 0x1FAFF), (0x20000, 0x3FFFF))
 _NONCHARACTER = 0xFFFE
@@ -37,9 +39,10 @@ def is_visible(character: str) -> bool:
 
 
 def are_joined(text: str) -> bool:
-    """Say whether every joiner of a text stands alone between two characters that are no spaces.
+    """Say whether every joiner of a text stands alone between two characters it can join.
 
-    After a virama it may end a word, as older spellings of Malayalam do (RFC 5892, appendix A).
+    After a virama it may end a word, as older spellings of Malayalam do (RFC 5892, appendix A). In
+    scripts whose letters never join it would only make two texts that look the same.
     """
     before = ""
     for one, after in pairwise(f"{text} "):
@@ -49,8 +52,15 @@ def are_joined(text: str) -> bool:
                 return False
             if after.isspace() and not ends_word:
                 return False
+            if _stands_alone(before) or _stands_alone(after):
+                return False
         before = one
     return True
+
+
+def _stands_alone(character: str) -> bool:
+    script = unicodedata.name(character, "").partition(" ")[0]
+    return (character.isascii() and not character.isspace()) or script in _NEVER_JOINED
 
 
 def _is_growing(code: int) -> bool:

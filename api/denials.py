@@ -13,10 +13,10 @@ from ops.errors import Problem, Unavailable
 from storage.audit import Outcome
 from storage.database import Database
 
-_LONGEST_NAME = 64
-# What roles, tasks and ids are spelt with. People type addresses into paths too, and worse: facts
-# hold no personal data, and stay for ever.
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*", re.ASCII | re.IGNORECASE)
+# What of a path is named by people. They type addresses and tokens there too, and facts hold no
+# personal data and stay for ever: what is spelt otherwise is left out, whole.
+_NAME = re.compile(r"[a-z][a-z0-9_-]{1,49}", re.ASCII)
+_NAMED = frozenset({"role", "task"})
 _NO_PARTS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -59,7 +59,12 @@ def _aimed_at(
     subject = UUID(said) if is_id(said) else None
     if said == ME and of_people and principal:
         subject = principal.user_id
-    facts = {name: text[:_LONGEST_NAME] for name, text in parts.items()}
+    named = _NAMED | {"id"} if "/roles/{id}" in route else _NAMED
+    facts = {
+        name: text
+        for name, text in parts.items()
+        if is_id(text) or (name in named and _NAME.fullmatch(text))
+    }
     if subject:
-        del facts[about]
-    return subject, {name: text for name, text in facts.items() if _NAME.fullmatch(text)}
+        facts.pop(about, None)
+    return subject, facts

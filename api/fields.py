@@ -166,10 +166,10 @@ def _of_a_line(text: str) -> None:
         raise ValidationError("Control characters are not allowed.")
     if not are_joined(text):
         raise ValidationError(
-            "Write the joiners U+200C and U+200D one at a time, between two other characters."
+            "Write the joiners U+200C and U+200D one at a time, between what they join."
         )
     if any(map(is_unknown, text)):
-        raise ValidationError("Leave out characters that Unicode does not have.")
+        raise ValidationError("Leave out characters that are none, or unknown here.")
     if text and not any(map(is_visible, text)):
         raise ValidationError("Write at least one letter, digit or sign that can be seen.")
 

@@ -19,7 +19,6 @@ PATCHES = "application/merge-patch+json, application/json"
 
 _BODY_SECONDS = 30.0
 _MAX_DEPTH = 32
-_NOTHING = frozenset({b"", b"{}", b"null"})
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 _BRACKETS = re.compile(rb"[\[\]{}]")
 _WRAPPER = frozenset({"data", "meta"})
@@ -37,15 +36,13 @@ async def read_json(request: web.Request, limit: int) -> Any:
     elif request.content_type not in _BODIES:
         raise UnsupportedMediaType
     _check_charset(request)
-    value = parse_json(await read_body(request, limit))
-    if isinstance(value, dict) and value.keys() == _WRAPPER and isinstance(value["data"], dict):
-        return value["data"]  # the documents' request envelope (003 section 6.4)
-    return value
+    return _unwrapped(parse_json(await read_body(request, limit)))
 
 
 async def check_empty(request: web.Request, limit: int) -> None:
     """Raise BadRequest for a body that says something, where none is taken; else as read_body."""
-    if request.body_exists and (await read_body(request, limit)).strip() not in _NOTHING:
+    body = await read_body(request, limit)
+    if body.strip() and _unwrapped(parse_json(body)):
         raise BadRequest("Nothing is taken here: leave the body out.")
 
 
@@ -87,6 +84,13 @@ async def read_body(request: web.Request, limit: int) -> bytes:
     body = bytes(chunks)
     request._read_bytes = body  # noqa: SLF001 - what `request.read()` keeps, for `request.post()`
     return body
+
+
+def _unwrapped(value: Any) -> Any:
+    """Return what the documents' envelope of requests (003, section 6.4) holds."""
+    if isinstance(value, dict) and value.keys() == _WRAPPER and isinstance(value["data"], dict):
+        return value["data"]
+    return value
 
 
 def _check_charset(request: web.Request) -> None:

@@ -96,8 +96,8 @@ class Router:
                 asked = self._asked(request, endpoint, fields)
                 response = await self._worked(request, call, endpoint, asked)
             except _DENIALS as problem:
-                # Who may not sign in yet is not known: that is a `session.refused` already.
-                if call.principal or isinstance(problem, Forbidden):
+                # Who may not sign in yet is a `session.refused` already.
+                if isinstance(problem, Forbidden) or not isinstance(access, Public):
                     await self.denials.note(call, name, problem, request.match_info)
                 raise
             if secret:
@@ -115,12 +115,13 @@ class Router:
         if endpoint.versioned:
             call.expected = self._expected(request, endpoint)
         if endpoint.takes is None:
-            if endpoint.refuses_body:
-                await check_empty(request, endpoint.body_limit)
+            if endpoint.refuses_body and request.body_exists:
+                await self._sent(check_empty, request, call, endpoint)
             given = (asked.window,) if asked.window else ()
             result = await endpoint.handler(request, *given)
             return write(request, endpoint, result, asked, queries=self.queries)
-        body = await self._body(request, call, endpoint)
+        nothing = endpoint.body_optional and not request.body_exists
+        body = {} if nothing else await self._sent(read_json, request, call, endpoint)
         value = endpoint.takes.read(body)
         if not endpoint.idempotent:
             result = await endpoint.handler(request, value)
@@ -144,13 +145,17 @@ class Router:
             raise PreconditionRequired
         return expected_by(request) if changes else ANYTHING
 
-    async def _body(self, request: web.Request, call: Call, endpoint: Endpoint) -> Any:
-        if endpoint.body_optional and not request.body_exists:
-            return {}
+    async def _sent(
+        self,
+        read: Callable[[web.Request, int], Awaitable[Any]],
+        request: web.Request,
+        call: Call,
+        endpoint: Endpoint,
+    ) -> Any:
+        """Read a body; who holds it back must not keep rights that were lost meanwhile."""
         started = time.monotonic()
-        body = await read_json(request, endpoint.body_limit)
+        body = await read(request, endpoint.body_limit)
         if call.principal and time.monotonic() - started > _SLOW_BODY:
-            # Whoever holds a body back must not keep rights that were lost meanwhile.
             call.principal = await self._principal(request, endpoint.access)
             endpoint.access.check(request)
         return body

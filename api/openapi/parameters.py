@@ -18,6 +18,7 @@ _IDEMPOTENCY_KEY = {
 }
 _IF_MATCH = "The ETag of what you read: changed meanwhile, it is answered with 412."
 _IF_STILL = "The ETag of what you have: if it is another one now, it is answered with 412."
+_IF_NOT_THERE = "An ETag, or `*`: if that is there, nothing changes: it is answered with 412."
 _IF_NONE_MATCH = "The ETag of what you have: unchanged, it is answered with 304 and nothing else."
 
 
@@ -36,6 +37,7 @@ def parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
         found.append(_header("If-Match", _IF_STILL))
     elif endpoint.versioned and endpoint.method != "POST":
         found.append(_header("If-Match", _IF_MATCH))
+        found.append(_header("If-None-Match", _IF_NOT_THERE))
     if endpoint.fields:
         names = f"^({'|'.join(endpoint.fields)})(,({'|'.join(endpoint.fields)}))*$"
         found.append(_query("fields", {"type": "string", "pattern": names}, "Only these fields."))

@@ -143,7 +143,7 @@ class Roles:
     async def change(
         self, role_id: UUID, *, name: str, description: str, rank: int, permissions: Collection[str]
     ) -> Role:
-        """Make a role what is said, a version later; raise RoleNameTaken. Lock it before."""
+        """Make a role what is said, a version later; `lock_admins` before. Raise RoleNameTaken."""
         self.revoked = True
         had = set((await self.by_id(role_id)).permissions)
         try:
@@ -193,7 +193,10 @@ class Roles:
         return int(await self._connection.fetchval(ADMINISTRATORS))
 
     async def is_last_admin(self, user_id: UUID) -> bool:
-        """Say whether nobody else who is active and living is an admin; lock before asking."""
+        """Say whether somebody is the last admin; lock before asking.
+
+        Others count who are living, active, and have a password.
+        """
         return bool(await self._connection.fetchval(IS_LAST_ADMIN, user_id))
 
     async def lock_admins(self) -> None:

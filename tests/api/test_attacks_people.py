@@ -12,7 +12,7 @@ import pytest
 from tests.api.holders import holder
 from tests.conftest import Serve
 from tests.factories import PASSWORD, bearer, new_user
-from tests.people import Person, admin, call, id_of, person
+from tests.people import Person, admin, call, id_of, manager, person
 
 
 def marks(count: int) -> str:
@@ -120,6 +120,23 @@ async def test_a_role_that_is_lost_while_a_body_is_held_back_permits_nothing_mor
 
     assert status == 403
     assert await owner.fetchval("SELECT count(*) FROM content") == 0
+
+
+async def test_a_body_held_back_where_none_is_taken_keeps_no_rights_either(
+    api: aiohttp.ClientSession, owner: Any
+) -> None:
+    lead, boss = await manager(api, owner), await admin(api, owner)
+    made = (await call(api, lead, "POST", "/teams", {"name": "Support"}))[1]["data"]
+
+    status = await slowly(
+        api,
+        lead,
+        ("DELETE", f"/teams/{made['id']}", {}),
+        lambda: call(api, boss, "POST", f"/users/{id_of(lead)}/suspend"),
+    )
+
+    assert status == 401
+    assert await owner.fetchval("SELECT count(*) FROM teams") == 1
 
 
 async def test_nobody_takes_over_an_account_that_may_do_what_they_may_not(

@@ -10,7 +10,7 @@ from tests.factories import bearer
 from tests.people import admin, call, id_of, person
 
 
-@pytest.mark.parametrize("body", [b'{"until": "2030-01-01"}', b"garbage", b"[]", b"\x00"])
+@pytest.mark.parametrize("body", [b'{"until": "2030-01-01"}', b"garbage", b"[1]", b"\x00"])
 async def test_what_nobody_would_heed_is_refused_and_nothing_is_done(
     api: aiohttp.ClientSession, owner: Any, body: bytes
 ) -> None:
@@ -26,7 +26,9 @@ async def test_what_nobody_would_heed_is_refused_and_nothing_is_done(
     assert (found["status"], found["roles"]) == ("active", ["user"])
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b" {}\n", b"null"])
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", b" { }\n", b"null", b"[]", b'{"data": {}, "meta": {"x": 1}}']
+)
 async def test_a_body_that_says_nothing_is_as_good_as_none(
     api: aiohttp.ClientSession, owner: Any, body: bytes
 ) -> None:

@@ -16,8 +16,8 @@ MALAYALAM = "\u0d1c\u0d4b\u0d23\u0d4d\u200d"  # an older spelling: the joiner ma
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467 family"
 HEART = "\U0001f469\u200d\u2764\ufe0f\u200d\U0001f468"
 
-_JOINERS = "Write the joiners U+200C and U+200D one at a time, between two other characters."
-_UNKNOWN = "Leave out characters that Unicode does not have."
+_JOINERS = "Write the joiners U+200C and U+200D one at a time, between what they join."
+_UNKNOWN = "Leave out characters that are none, or unknown here."
 _UNSEEN = "Write at least one letter, digit or sign that can be seen."
 _CONTROLS = "Control characters are not allowed."
 
@@ -53,7 +53,8 @@ async def test_joiners_belong_to_names_of_teams_and_to_titles(
 @pytest.mark.parametrize(
     "name",
     [
-        "\u200cAda", "Ada\u200d", "A\u200c\u200dda", "A\u200d\u200dda", "Ada \u200cB",
+        "A\u200cda", "A\u200dda", "\u0391\u200c\u03bd", "\u200cAda",
+        "Ada\u200d", "A\u200c\u200dda", "A\u200d\u200dda", "Ada \u200cB",
         "Ada\u200c B", "\u200c\u200d", "\u0dca \u200d\u0dbb",
     ],
     ids=ascii,
