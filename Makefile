@@ -3,8 +3,8 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
-# Most tests wait for other processes: three at a time keep two cores busy.
-TEST_PROCESSES ?= 3
+# Most tests wait for other processes: four at a time keep two cores busy.
+TEST_PROCESSES ?= 4
 # Slow files first (tests/conftest.py): none of them keeps everybody waiting at the end.
 AT_ONCE := -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 EXAMPLES ?= 100

@@ -40,7 +40,7 @@ def letter() -> EmailMessage:
 def url_of(server: Moody, certified: Certified) -> str:
     return (
         f"smtp://ada:secret@127.0.0.1:{server.port}"
-        f"?starttls=required&cafile={certified.authority}&timeout=1"
+        f"?starttls=required&cafile={certified.authority}&timeout=0.75"
     )
 
 
