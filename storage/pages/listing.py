@@ -156,25 +156,25 @@ class Listing:
         """
         wanted = window.limit + 1 + (window.offset or 0)
         near, enough = min(_NEAR * wanted, _NEAR_AT_MOST), args.add(wanted, "bigint")
-        every = replace(window, filters={}, since=None, until=None)
-        # Whatever is asked of them, no more rows than these are read.
-        first = self._behind(self._walk(every, args), window, args)
-        asked = " AND ".join(
-            [self._conditions(words.conditions, window, args), *self._filters(window, args)]
-        )
-        in_time = " AND ".join([asked, *self._times(window, args)])
-        promising = "true"
+        matches, promising = self._conditions(words.conditions, window, args), "true"
+        within = window
         if self.instead & window.filters.keys():
             promising = "false"
         elif self.sampled:
+            # Whatever is asked of them, no more rows than these are read.
+            within = replace(window, filters={}, since=None, until=None)
+            matches = " AND ".join([matches, *self._filters(window, args)])
             least = args.add(math.ceil(_SAMPLE * wanted / near), "bigint")
             promising = f"""(SELECT count(*) FROM (SELECT FROM (
-                SELECT {asked} AS matches FROM {self.table} WHERE {self.always} {self._newest()}
+                SELECT {matches} AS matches FROM {self.table} WHERE {self.always} {self._newest()}
                 LIMIT {_SAMPLE}
             ) AS newest WHERE matches LIMIT {least}) AS sample) = {least}"""  # noqa: S608
+            # The newest tell how common the words are, not how many are of that time.
+            matches = " AND ".join([matches, *self._times(window, args)])
+        first = self._behind(self._walk(within, args), window, args)
         table = f"""near AS MATERIALIZED (
             SELECT id, sort_value FROM (
-                SELECT {first.row} AS id, {first.order} AS sort_value, {in_time} AS matches
+                SELECT {first.row} AS id, {first.order} AS sort_value, {matches} AS matches
                 FROM {first.source}
                 WHERE {first.where} {_sorting(window, first.order, first.row)}
                 LIMIT {args.add(near, "bigint")}
